@@ -1,0 +1,1 @@
+"""What people say of clips: annotations derived from ground truth, and (optional extra) expert annotation projects."""

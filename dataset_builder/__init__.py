@@ -1,0 +1,1 @@
+"""From raw clips and label tables to a checked corpus folder: sources, video reading, distortions, engine, build."""

@@ -1,0 +1,1 @@
+"""Sources, one file each; the file name is the name in recipes (see `table.py`)."""

@@ -1,0 +1,1 @@
+"""Publishing a corpus to the Hugging Face Hub and reading it back."""

@@ -1,0 +1,57 @@
+"""The manifest: what a corpus folder holds, written last; and a quarantine row: what it does not hold, and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from schemas.levels import LevelScale
+
+
+class Quarantined(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One input that gave no sample.
+
+    `source` is the source's name; `file` the table or media file, as the recipe names it; `row` its line (1 = the first
+    data row) or None; `field` the column or None; `reason` says what is wrong and what to do; `transient` marks a limit
+    of the machine (time, memory), which another run may not meet.
+    """
+
+    source: str
+    file: str
+    row: int | None
+    field: str | None
+    reason: str
+    transient: bool = False
+
+
+class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One file of the corpus folder: sha256 in hex and size in bytes."""
+
+    sha256: str
+    bytes: int
+
+
+class ConfigCount(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How many samples one config holds, by split, by task and by level word."""
+
+    splits: dict[str, int]
+    tasks: dict[str, int]
+    levels: dict[str, int]
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a corpus folder holds. Holds no time, host or path of the machine that made it."""
+
+    schema_version: str
+    name: str
+    recipe_sha256: str
+    recipe: dict[str, Any]
+    tools: dict[str, str]
+    scales: list[LevelScale]
+    configs: dict[str, ConfigCount]
+    media: str
+    records: int
+    quarantined: int
+    transient: int
+    files: dict[str, FileEntry]

@@ -1,0 +1,40 @@
+"""A pair: one question and its answer, with the evidence they rest on."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Family = Literal[
+    "quality-centric", "temporal-centric", "in-context-centric", "extended-conversation", "causal-analysis"
+]
+FAMILIES: tuple[Family, ...] = (
+    "quality-centric",
+    "temporal-centric",
+    "in-context-centric",
+    "extended-conversation",
+    "causal-analysis",
+)
+"""The five families of question-answer pairs of stage 3 (arXiv 2411.03795, its data picture)."""
+
+Form = Literal["yes-no", "multiple-choice", "open"]
+
+
+class Pair(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One question and answer.
+
+    `evidence` names what it rests on (annotation ids or `distortion:<name>`); `generator` is `template:<name>` or a
+    request id; `checks` are the names of the checks it passed; `verdict` is the reviewers', None before review.
+    """
+
+    id: str
+    record_id: str
+    family: Family
+    form: Form
+    question: str
+    answer: str
+    evidence: list[str]
+    generator: str
+    checks: list[str] = []
+    verdict: Literal["accept", "edit", "reject"] | None = None

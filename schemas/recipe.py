@@ -1,0 +1,271 @@
+"""Recipes: one YAML file, read strictly into a struct. An unknown key is an error with its path and the nearest name.
+
+No dotted import paths and no interpolation; `key.path=value` overrides come from the command line.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_origin
+
+import msgspec
+import yaml
+
+from schemas.errors import CallError
+from schemas.levels import Direction, RangeMode
+
+T = TypeVar("T")
+
+
+class RecipeError(CallError):
+    """A recipe that cannot be used; the message names the file, the key and the nearest valid thing."""
+
+
+class Columns(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which columns of a label table hold what. Only `clip` is required.
+
+    `clip` names the media file, with or without its extension; `distortion` holds one name of the taxonomy or several,
+    main one first, separated by `;`; `stalls` holds `[[start s, duration s], ...]` of the clip's own playback, empty
+    list for a smooth session, an empty cell for a clip that was not streamed.
+    """
+
+    clip: str
+    score: str | None = None
+    std: str | None = None
+    ratings: str | None = None
+    group: str | None = None
+    split: str | None = None
+    distortion: str | None = None
+    stalls: str | None = None
+
+
+class Scale(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The rating scale of a table and how its scores become levels.
+
+    `lo` and `hi` are the ends of the rating scale: a score outside is quarantined. `range` picks the level range:
+    `minmax` (the extremes of the table, the paper's choice), `nominal` (`lo` and `hi`) or `explicit` (`range_lo`,
+    `range_hi`). `fit_on` says which rows a minmax is fitted on: `all` of the table, or its `train` split.
+    """
+
+    lo: float
+    hi: float
+    direction: Direction = "higher_is_better"
+    range: RangeMode = "minmax"
+    range_lo: float | None = None
+    range_hi: float | None = None
+    fit_on: Literal["all", "train"] = "all"
+    kind: Literal["mos", "dmos", "synthetic"] = "mos"
+
+    def __post_init__(self) -> None:
+        """Refuse ends that span nothing, and a range that is not said in full."""
+        if not self.lo < self.hi:
+            raise ValueError(f"lo must lie below hi, got {self.lo} and {self.hi}")
+        if self.range == "explicit" and (self.range_lo is None or self.range_hi is None):
+            raise ValueError("range: explicit needs range_lo and range_hi")
+
+
+class SourceRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One source of clips: a label table and a folder. Paths are relative to the recipe file.
+
+    `source` names a file of `dataset_builder/sources`; `name` is the prefix of its record ids; `annotations` is a JSONL
+    file of expert annotations (schema `annotation`).
+    """
+
+    name: str
+    table: str
+    clips: str
+    licence: str
+    source: str = "table"
+    columns: Columns | None = None
+    scale: Scale | None = None
+    annotations: str | None = None
+    sheet: str | None = None
+    encoding: str | None = None
+    separator: str | None = None
+    decimal: str = "."
+
+
+class Distort(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Make stage-1 clips from clean ones: `per_clip` distorted versions of each clip of the named sources.
+
+    `kinds` are files of `dataset_builder/distortions` (empty = all), `severities` run from 1 to 5.
+    """
+
+    sources: list[str]
+    kinds: list[str] = []
+    severities: list[int] = msgspec.field(default_factory=lambda: [2, 4])
+    per_clip: int = 2
+
+
+class SplitShares(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Shares of content groups per split; a group's split is drawn from hash(seed, group)."""
+
+    train: float = 0.8
+    val: float = 0.0
+    test: float = 0.2
+
+    def __post_init__(self) -> None:
+        """Refuse shares that do not sum to 1."""
+        if min(self.train, self.val, self.test) < 0 or abs(self.train + self.val + self.test - 1) > 1e-9:
+            raise ValueError("split shares are 0 or more and sum to 1")
+
+
+class BuildRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What `vqa2 build` makes: from which sources, which stages, worded how, split how.
+
+    `media: copy` puts clips into the corpus as `media/ab/<sha256>.<ext>`; `media: reference` leaves them where they
+    are (one source; the reader then gives the media root). `max_quarantine` is the most inputs that may end in
+    quarantine before `build` exits 1, None = no limit. `timeout` is the most seconds one clip may take.
+    """
+
+    name: str
+    sources: list[SourceRecipe]
+    stages: list[str]
+    seed: int = 0
+    prompts: Literal["published", "varied"] = "published"
+    media: Literal["copy", "reference"] = "copy"
+    split: SplitShares = SplitShares()
+    distort: Distort | None = None
+    max_quarantine: int | None = None
+    timeout: float = 600.0
+
+
+class TrainStage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One training stage: on which corpus configs, for how long, how fast, and which parts of the model learn.
+
+    `train` names parts: `vision`, `vision_projector`, `motion`, `motion_projector`, `llm`. Text embeddings stay frozen.
+    `media` restricts the samples to images or videos. Exactly one of `epochs` and `steps` is given. Learning rates are
+    per AdamW step; `vision_lr` applies to the vision tower alone.
+    """
+
+    name: str
+    configs: list[str]
+    train: list[Literal["vision", "vision_projector", "motion", "motion_projector", "llm"]]
+    media: Literal["image", "video", "all"] = "all"
+    epochs: float | None = None
+    steps: int | None = None
+    batch: int = 1
+    accumulate: int = 1
+    lr: float = 1e-5
+    vision_lr: float | None = None
+    warmup: float = 0.03
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse a stage of no stated length."""
+        if (self.epochs is None) == (self.steps is None):
+            raise ValueError(f"stage {self.name!r}: give epochs or steps, not both")
+
+
+class TrainRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What `vqa2 train` does: start from `preset` (random or released weights) or `model` (a checkpoint folder).
+
+    Paths are relative to the recipe file. `stages` replaces the preset's schedule; None keeps it. `media_root` is where
+    the clips of a corpus with `media: reference` lie.
+    """
+
+    corpus: str
+    out: str
+    preset: str = "tiny"
+    model: str | None = None
+    stages: list[TrainStage] | None = None
+    split: Literal["train", "val", "test"] = "train"
+    media_root: str | None = None
+    seed: int = 0
+    threads: int | None = None
+    bf16: bool = False
+    gradient_checkpointing: bool = False
+
+
+def load(path: Path, kind: type[T], overrides: Sequence[str] = ()) -> T:
+    """Read a recipe of `kind` from a YAML file and apply `key.path=value` overrides (values are YAML).
+
+    Raises RecipeError naming the file, the key and the nearest valid key.
+    """
+    try:
+        plain = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.y*ml")], 1)
+        raise RecipeError(f"{path}: no such recipe{_did_you_mean(near)}") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise RecipeError(f"{path}: not readable as YAML: {error}") from None
+    if not isinstance(plain, dict):
+        raise RecipeError(f"{path}: a recipe is a mapping of keys, this is {type(plain).__name__}")
+    for override in overrides:
+        _override(plain, override)
+    return convert(plain, kind, str(path))
+
+
+def convert(plain: object, kind: type[T], where: str) -> T:
+    """Convert parsed YAML strictly into `kind`. Raises RecipeError naming `where`, the key and the nearest name."""
+    _refuse_unknown_keys(plain, kind, where, "")
+    try:
+        return msgspec.convert(plain, kind)
+    except msgspec.ValidationError as error:
+        raise RecipeError(f"{where}: {str(error).replace(' - at `$.', ' at `').replace(' - at `$', ' at `')}") from None
+
+
+def plain(recipe: object) -> dict[str, Any]:
+    """Give a recipe with all defaults written out, as plain values."""
+    result: dict[str, Any] = msgspec.to_builtins(recipe)
+    return result
+
+
+def digest(recipe: object) -> str:
+    """Hash a resolved recipe (sha256 of its canonical JSON, hex)."""
+    return hashlib.sha256(msgspec.json.encode(recipe, order="sorted")).hexdigest()
+
+
+def _did_you_mean(near: Sequence[str]) -> str:
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _override(plain: dict[str, Any], override: str) -> None:
+    path, equals, value = override.partition("=")
+    if not equals or not path:
+        raise RecipeError(f"{override!r}: an override reads key.path=value")
+    *parents, last = path.split(".")
+    here: Any = plain
+    for step in parents:
+        if isinstance(here, list) and step.isdigit() and int(step) < len(here):
+            here = here[int(step)]
+        elif isinstance(here, dict):
+            here = here.setdefault(step, {})
+        else:
+            raise RecipeError(f"{override!r}: there is no {step!r} to set a key of")
+    try:
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{override!r}: the value is not YAML: {error}") from None
+    if isinstance(here, list) and last.isdigit() and int(last) < len(here):
+        here[int(last)] = parsed
+    elif isinstance(here, dict):
+        here[last] = parsed
+    else:
+        raise RecipeError(f"{override!r}: there is no {last!r} to set")
+
+
+def _refuse_unknown_keys(plain: object, kind: object, where: str, at: str) -> None:
+    """Walk value and type side by side; msgspec finds unknown keys too, but cannot name the nearest one."""
+    if get_origin(kind) is list and isinstance(plain, list):
+        for index, item in enumerate(plain):
+            _refuse_unknown_keys(item, get_args(kind)[0], where, f"{at}[{index}]")
+        return
+    structs = [k for k in (kind, *get_args(kind)) if isinstance(k, type) and issubclass(k, msgspec.Struct)]
+    if get_origin(kind) is not None and not structs:
+        for inner in get_args(kind):
+            if get_origin(inner) is list:
+                _refuse_unknown_keys(plain, inner, where, at)
+        return
+    if not structs or not isinstance(plain, dict):
+        return
+    fields = {f.name: f.type for f in msgspec.structs.fields(structs[0])}
+    for key, value in plain.items():
+        if key not in fields:
+            near = difflib.get_close_matches(str(key), list(fields), 1, cutoff=0.5)
+            known = "" if near else f"; known keys: {', '.join(fields)}"
+            raise RecipeError(f"{where}: unknown key '{at + '.' if at else ''}{key}'{_did_you_mean(near)}{known}")
+        _refuse_unknown_keys(value, fields[key], where, f"{at}.{key}" if at else str(key))

@@ -1,0 +1,123 @@
+"""A sample: one instruction example in a model-neutral form: all that exporters, checker and trainer see."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Literal
+
+import msgspec
+
+from schemas.levels import Level, level_of_unit
+from schemas.record import refuse_path
+
+VIDEO = "<video>"
+"""Stands for the key frames of a clip."""
+MOTION = "<motion>"
+"""Stands for the motion features of a clip."""
+IMAGE = "<image>"
+"""Stands for a still image."""
+PLACEHOLDERS = (VIDEO, MOTION, IMAGE)
+_PLACEHOLDER = re.compile("|".join(PLACEHOLDERS))
+
+
+class Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One turn of the conversation; media stand in the user's text as placeholders."""
+
+    role: Literal["user", "assistant"]
+    text: str
+
+
+class MediaRef(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A clip or image that a sample shows, with what is fed of it.
+
+    `path` is relative to the corpus folder (or to the media root of a corpus that refers to its media). `frames` and
+    `fps` are those of the file; `key_frames` and `motion_frames` count what the model is fed (motion: 0 = no motion
+    features), and any count stated in the text is one of these.
+    """
+
+    record_id: str
+    kind: Literal["video", "image"]
+    path: str
+    sha256: str
+    frames: int
+    fps: float
+    key_frames: int
+    motion_frames: int
+
+    def __post_init__(self) -> None:
+        """Refuse a path that leaves the corpus, and counts no clip can have."""
+        if reason := refuse_path(self.path):
+            raise ValueError(reason)
+        if not 1 <= self.key_frames <= self.frames or not 0 <= self.motion_frames <= self.frames:
+            raise ValueError(f"{self.path}: more frames are fed than the clip has")
+
+    def placeholders(self) -> list[str]:
+        """List the placeholders that must stand for this media in the text, in order."""
+        if self.kind == "image":
+            return [IMAGE]
+        return [VIDEO, MOTION] if self.motion_frames else [VIDEO]
+
+
+class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The score behind a level word: `mos` on [0, 1] (1 = best), its level, and the raw score with the range used."""
+
+    level: Level
+    mos: float
+    raw: float
+    lo: float
+    hi: float
+    synthetic: bool
+
+    def __post_init__(self) -> None:
+        """Refuse a level word that is not the one of its score."""
+        if not math.isfinite(self.mos) or self.level != level_of_unit(self.mos):
+            raise ValueError(f"level {self.level!r} is not the level of {self.mos!r}")
+
+
+class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where a sample comes from: source and licence, wording, generator and evidence of its pair, and the recipe."""
+
+    source: str
+    licence: str
+    group: str
+    wording: str
+    generator: str
+    family: str
+    evidence: list[str]
+    recipe: str
+
+
+class Sample(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One instruction example. One whose placeholders and media do not match cannot be made or read."""
+
+    id: str
+    stage: str
+    task: str
+    media: list[MediaRef]
+    turns: list[Turn]
+    target: Target | None
+    provenance: Provenance
+
+    def __post_init__(self) -> None:
+        """Hold the placeholders to the media, and the turns to user/assistant pairs."""
+        if not self.turns or len(self.turns) % 2:
+            raise ValueError(f"{self.id}: turns come in pairs of user and assistant")
+        found: list[str] = []
+        for index, turn in enumerate(self.turns):
+            if turn.role != ("user", "assistant")[index % 2]:
+                raise ValueError(f"{self.id}: turn {index} must be the {('user', 'assistant')[index % 2]}'s")
+            if not turn.text.strip():
+                raise ValueError(f"{self.id}: turn {index} is empty")
+            here = _PLACEHOLDER.findall(turn.text)
+            if here and turn.role == "assistant":
+                raise ValueError(f"{self.id}: an answer cannot hold {here[0]}")
+            found += here
+        wanted = [p for media in self.media for p in media.placeholders()]
+        if found != wanted:
+            raise ValueError(
+                f"{self.id}: the text holds {' '.join(found) or 'no placeholder'}, "
+                f"the media need {' '.join(wanted) or 'none'}"
+            )
+        if self.target and not re.search(rf"\b{self.target.level}\b", self.turns[-1].text):
+            raise ValueError(f"{self.id}: the answer does not hold the level word {self.target.level!r}")

@@ -1,0 +1,51 @@
+"""The `vqa2` command: mounts the commands of the packages. Heavy imports happen inside commands."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+from rich.console import Console
+
+import annotation.commands
+import dataset_builder.commands
+import hub_sync.commands
+import schemas.commands
+import training.commands
+from schemas.errors import CallError, DataError
+
+app = typer.Typer(
+    name="vqa2",
+    help="Video quality instruction datasets: build and check them, finetune and score the VQA² model on them.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+for package in (dataset_builder, annotation, hub_sync, training, schemas):
+    package.commands.mount(app)
+
+
+@app.callback()
+def _options(debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error.")) -> None:
+    if debug:
+        os.environ["VQA2_DEBUG"] = "1"
+
+
+def main() -> None:
+    """Run the command line. Exit codes: 0 fine, 1 the data are wrong, 2 the call is wrong."""
+    try:
+        app()
+    except (CallError, DataError) as error:
+        if os.environ.get("VQA2_DEBUG"):
+            raise
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error:[/] {_plain(error)}")
+        sys.exit(2 if isinstance(error, CallError) else 1)
+
+
+def _plain(error: Exception) -> str:
+    return str(error).replace("[", r"\[")
+
+
+if __name__ == "__main__":
+    main()
