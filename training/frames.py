@@ -1,0 +1,42 @@
+"""From decoded pixels to model inputs: key frames to the tower's size, planar dense frames to RGB, normalisation."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dataset_builder.video import Pixels
+from training.config import VQA2Config
+
+
+def key_frame_pixels(frame: Pixels, config: VQA2Config) -> Tensor:
+    """Bring one key frame [H, W, 3] uint8 to the vision tower's [3, size, size] uint8.
+
+    `resize` equals PIL's bicubic (and Hugging Face's video processor): antialiased, and on uint8, since resizing in
+    float drifts by up to 27 grey levels from it. `crop` keeps native pixels, because resizing destroys blur and noise;
+    a frame smaller than the crop is scaled up to it.
+    """
+    size: int = config.vision_config.image_size
+    pixels = torch.from_numpy(frame).permute(2, 0, 1)
+    height, width = pixels.shape[1:]
+    if config.key_frames == "crop" and min(height, width) >= size:
+        top, left = (height - size) // 2, (width - size) // 2
+        return pixels[:, top : top + size, left : left + size].contiguous()
+    return F.interpolate(pixels[None].contiguous(), (size, size), mode="bicubic", antialias=True)[0]
+
+
+def normalised(pixels: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Map uint8 0..255 to -1..1: SigLIP's mean and standard deviation of 0.5, which upstream feeds SlowFast too."""
+    return pixels.to(dtype) / 127.5 - 1
+
+
+def rgb_of_planar(planar: Tensor) -> Tensor:
+    """Convert planar 4:2:0 frames [T, S * 3 // 2, S] uint8 (limited range, BT.601) to RGB [T, 3, S, S] uint8."""
+    size = planar.shape[-1]
+    half = size // 2
+    luma = (planar[:, None, :size].float() - 16) * (255 / 219)
+    chroma = planar[:, size:].reshape(-1, 2, half, half).float() - 128
+    blue, red = F.interpolate(chroma, (size, size), mode="nearest").mul(255 / 224).split(1, dim=1)
+    rgb = torch.cat([luma + 1.402 * red, luma - 0.344136 * blue - 0.714136 * red, luma + 1.772 * blue], dim=1)
+    return rgb.round().clamp(0, 255).to(torch.uint8)
