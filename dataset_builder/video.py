@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 import av
+import msgspec
 import numpy as np
 from av.container import InputContainer
 from av.stream import Disposition
@@ -25,12 +26,11 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from schemas.errors import DataError
+from schemas.frames import key_frame_step
 from schemas.record import Media
 
 Pixels = NDArray[np.uint8]
 
-MOTION_STRIDE = 4
-"""Motion frames are floored to a multiple of this (upstream's SlowFast input rule)."""
 PLAYLISTS = frozenset({"hls", "dash", "concat", "image2", "image2pipe"})
 """Container formats that point at other files: refused, a clip is one file."""
 
@@ -65,21 +65,6 @@ class Clip:
     dense: Pixels | None
     frames: int
     fps: float
-
-
-def key_frame_indices(frames: int, fps: float) -> list[int]:
-    """List the key frames of a clip by upstream's rule: every round(fps)-th frame, from the first."""
-    return list(range(0, frames, key_frame_step(fps)))
-
-
-def key_frame_step(fps: float) -> int:
-    """Give the distance of key frames in frames: round(fps) as Python rounds, at least 1."""
-    return max(1, round(fps))
-
-
-def motion_frame_count(frames: int) -> int:
-    """Give how many frames feed the motion extractor: floored to a multiple of 4; 0 = too short for motion."""
-    return frames - frames % MOTION_STRIDE
 
 
 def read_clip(path: Path, dense: DenseForm | None = None, *, keys: bool = True) -> Clip:
@@ -175,6 +160,12 @@ def inspect(path: Path, relative: str) -> Media:
             rotation=(-turn % 4) * 90,
             variable_frame_rate=_varies(times),
         )
+
+
+def inspect_item(item: dict[str, str]) -> dict[str, object]:
+    """Run `inspect` as work for the engine: {path, relative} to a Media as plain values."""
+    media: dict[str, object] = msgspec.to_builtins(inspect(Path(item["path"]), item["relative"]))
+    return media
 
 
 def _sha256(path: Path) -> str:

@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from schemas.frames import key_frame_count, motion_frame_count
 from schemas.levels import Level, level_of_unit
 from schemas.record import refuse_path
 
@@ -49,8 +50,13 @@ class MediaRef(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         """Refuse a path that leaves the corpus, and counts no clip can have."""
         if reason := refuse_path(self.path):
             raise ValueError(reason)
-        if not 1 <= self.key_frames <= self.frames or not 0 <= self.motion_frames <= self.frames:
-            raise ValueError(f"{self.path}: more frames are fed than the clip has")
+        keys, motion = key_frame_count(self.frames, self.fps), motion_frame_count(self.frames)
+        fed = (keys, motion) if self.kind == "video" else (1, 0)
+        if (self.key_frames, self.motion_frames) != fed:
+            raise ValueError(
+                f"{self.path}: {fed[0]} key and {fed[1]} motion frames are fed of {self.frames} frames at {self.fps} "
+                f"frames/s, not {self.key_frames} and {self.motion_frames}"
+            )
 
     def placeholders(self) -> list[str]:
         """List the placeholders that must stand for this media in the text, in order."""

@@ -1,0 +1,225 @@
+"""From a recipe to a corpus folder: gather, distort, ask, write. Everything read ends as samples or in quarantine."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from types import ModuleType
+from typing import Any
+
+import av
+import msgspec
+
+import stages
+from dataset_builder.card import card
+from dataset_builder.corpus import CARD, MANIFEST, QUARANTINE, file_entry, files_of, write_jsonl, write_samples
+from dataset_builder.gather import Gathered, Run, Tracker, gather
+from dataset_builder.versions import add_versions
+from schemas import SCHEMA_VERSION
+from schemas.errors import CallError
+from schemas.manifest import ConfigCount, Manifest, Quarantined
+from schemas.pair import Pair
+from schemas.plugins import load_plugin, plugin_names
+from schemas.recipe import BuildRecipe, digest, plain
+from schemas.record import SPLITS, Record
+from schemas.sample import Sample
+from stages import Given, target_of
+from stages.wording.pair_templates import pairs
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build left: the manifest and the quarantine rows of the corpus at `folder`."""
+
+    folder: Path
+    manifest: Manifest
+    quarantine: list[Quarantined]
+
+
+def build(
+    recipe: BuildRecipe,
+    recipe_path: Path,
+    out: Path,
+    *,
+    workers: int | None = None,
+    plugins: Sequence[Path] = (),
+    track: Tracker = lambda _description, _total: lambda: None,
+) -> Built:
+    """Build the corpus of `recipe` (its paths are relative to `recipe_path`) into the folder `out`.
+
+    The folder appears whole or not at all; an older corpus there is replaced. Raises CallError for an unusable recipe,
+    DataError where the labels contradict the recipe as a whole.
+    """
+    asked = _stages_of(recipe, plugins)
+    if recipe.media == "reference" and (len(recipe.sources) != 1 or recipe.distort):
+        raise CallError("media: reference needs exactly one source and no distort: the clips stay in its folder")
+    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / MANIFEST).is_file())):
+        raise CallError(f"{str(out)!r} exists and is no corpus: choose another folder with --out")
+    partial = out.with_name(out.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+
+    run = Run(recipe, recipe_path.parent, workers, plugins, track)
+    gathered = gather(run, [out, partial, recipe_path])
+    distorted = add_versions(gathered, run, recipe.distort, partial / "media") if recipe.distort else set()
+    portable = _portable(recipe)
+    answered = _ask(gathered, portable, asked, distorted)
+    _write_data(partial, gathered, run, answered)
+    manifest = _finish(partial, gathered, portable, answered)
+    old = out.with_name(out.name + ".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if out.exists():
+        out.rename(old)
+    partial.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+    return Built(out, manifest, sorted(gathered.quarantine, key=_quarantine_order))
+
+
+def _stages_of(recipe: BuildRecipe, plugins: Sequence[Path]) -> dict[str, ModuleType]:
+    if not recipe.stages:
+        raise CallError(f"stages: name at least one of {', '.join(plugin_names(stages, plugins))}")
+    return {name: load_plugin(stages, name, plugins) for name in dict.fromkeys(recipe.stages)}
+
+
+def _ask(
+    gathered: Gathered, recipe: BuildRecipe, asked: dict[str, ModuleType], used_otherwise: set[str]
+) -> dict[str, list[Sample]]:
+    """Let every stage ask; a record of which none asks anything goes to quarantine with what the stages need."""
+    answered: dict[str, list[Sample]] = {name: [] for name in asked}
+    # A sample names its clip by where it will lie, not by where it came from.
+    placed = {record_id: _placed(record, recipe) for record_id, record in gathered.records.items()}
+    given = Given(
+        seed=recipe.seed,
+        prompts=recipe.prompts,
+        recipe=digest(recipe),
+        scales=gathered.scales,
+        pairs=_pairs(gathered, recipe, placed),
+    )
+    needs = "; ".join(f"{name} needs {module.NEEDS}" for name, module in asked.items())
+    for record_id, record in sorted(placed.items()):
+        try:
+            found = {name: list(module.samples(record, given)) for name, module in asked.items()}
+        except ValueError as error:
+            _quarantine_record(gathered, record_id, str(error))
+            continue
+        for name, samples in found.items():
+            answered[name] += samples
+        if not any(found.values()) and record_id not in used_otherwise:
+            _quarantine_record(gathered, record_id, f"no stage asks anything of this clip: {needs}")
+        _quarantine_unasked_annotations(gathered, record_id, found)
+    return answered
+
+
+def _pairs(gathered: Gathered, recipe: BuildRecipe, placed: dict[str, Record]) -> dict[str, list[Pair]]:
+    scales = Given(seed=recipe.seed, prompts=recipe.prompts, recipe="", scales=gathered.scales)
+    made: dict[str, list[Pair]] = {}
+    for record_id, said in gathered.annotations.items():
+        target = target_of(placed[record_id], scales)
+        level = target.level if target else None
+        made[record_id] = [pair for a in said for pair in pairs(placed[record_id], a, level, recipe.seed)]
+    return made
+
+
+def _quarantine_unasked_annotations(gathered: Gathered, record_id: str, found: dict[str, list[Sample]]) -> None:
+    cited = {evidence for samples in found.values() for s in samples for evidence in s.provenance.evidence}
+    for annotation in gathered.annotations.get(record_id, []):
+        if f"annotation:{annotation.id}" not in cited:
+            source, file, line = gathered.annotation_rows[annotation.id]
+            reason = "no pair follows from this annotation: name stage3 in the recipe, or say more of the clip"
+            gathered.quarantine.append(Quarantined(source=source, file=file, row=line, field=None, reason=reason))
+
+
+def _placed(record: Record, recipe: BuildRecipe) -> Record:
+    if recipe.media == "reference":
+        return record
+    sha256, suffix = record.media.sha256, PurePosixPath(record.media.path).suffix.lower()
+    ending = suffix if suffix[1:].isascii() and suffix[1:].isalnum() else ""
+    media = msgspec.structs.replace(record.media, path=f"media/{sha256[:2]}/{sha256}{ending}")
+    return msgspec.structs.replace(record, media=media)
+
+
+def _quarantine_record(gathered: Gathered, record_id: str, reason: str) -> None:
+    record = gathered.records[record_id]
+    table, row = gathered.rows[record_id]
+    gathered.quarantine.append(
+        Quarantined(source=record.source, file=table, row=row, field=None, reason=f"{record.media.path}: {reason}")
+    )
+
+
+def _write_data(partial: Path, gathered: Gathered, run: Run, answered: dict[str, list[Sample]]) -> None:
+    for config, samples in answered.items():
+        by_split: dict[str, list[Sample]] = defaultdict(list)
+        for sample in samples:
+            by_split[gathered.records[sample.media[0].record_id].split].append(sample)
+        for split, rows in by_split.items():
+            write_samples(partial, config, split, rows)
+    if run.recipe.media == "reference":
+        return
+    shown = {m.path: m.record_id for samples in answered.values() for s in samples for m in s.media}
+    advance = run.track("copying clips", len(shown))
+    for path, record_id in sorted(shown.items()):
+        target = partial / path
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(gathered.files[record_id], target)
+        advance()
+
+
+def _finish(partial: Path, gathered: Gathered, recipe: BuildRecipe, answered: dict[str, list[Sample]]) -> Manifest:
+    """Write quarantine, card and, last of all, the manifest."""
+    quarantine = sorted(gathered.quarantine, key=_quarantine_order)
+    counts = {config: _count(samples, gathered) for config, samples in answered.items() if samples}
+    write_jsonl(partial / QUARANTINE, quarantine)
+    licences = sorted({source.licence for source in recipe.sources})
+    synthetic = any(s.target and s.target.synthetic for samples in answered.values() for s in samples)
+    (partial / CARD).write_text(card(recipe.name, counts, licences, synthetic), encoding="utf-8")
+    manifest = Manifest(
+        schema_version=SCHEMA_VERSION,
+        name=recipe.name,
+        recipe_sha256=digest(recipe),
+        recipe=plain(recipe),
+        tools={"av": av.__version__, "libavcodec": ".".join(map(str, av.library_versions["libavcodec"]))},
+        scales=[gathered.scales[source.name] for source in recipe.sources if source.name in gathered.scales],
+        configs=counts,
+        media=recipe.media,
+        records=len({s.media[0].record_id for samples in answered.values() for s in samples}),
+        quarantined=len(quarantine),
+        transient=sum(row.transient for row in quarantine),
+        files={path: file_entry(partial / path) for path in files_of(partial)},
+    )
+    (partial / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
+    return manifest
+
+
+def _count(samples: Sequence[Sample], gathered: Gathered) -> ConfigCount:
+    splits = Counter(gathered.records[s.media[0].record_id].split for s in samples)
+    return ConfigCount(
+        splits={split: splits[split] for split in SPLITS if splits[split]},
+        tasks=dict(sorted(Counter(s.task for s in samples).items())),
+        levels=dict(sorted(Counter(s.target.level for s in samples if s.target).items())),
+    )
+
+
+def _portable(recipe: BuildRecipe) -> BuildRecipe:
+    """Give the recipe as it is stored: an absolute path is kept by its name alone, so no host's path gets out."""
+
+    def name_of(path: str) -> str:
+        return Path(path).name if Path(path).is_absolute() else path
+
+    sources = [
+        msgspec.structs.replace(
+            source,
+            table=name_of(source.table),
+            clips=name_of(source.clips),
+            annotations=name_of(source.annotations) if source.annotations else None,
+        )
+        for source in recipe.sources
+    ]
+    return msgspec.structs.replace(recipe, sources=sources)
+
+
+def _quarantine_order(row: Quarantined) -> tuple[Any, ...]:
+    return row.source, row.file, row.row or 0, row.field or "", row.reason

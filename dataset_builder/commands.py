@@ -1,0 +1,175 @@
+"""The commands `build`, `check`, `export`, `list` and `demo`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
+Plugins = Annotated[list[Path] | None, typer.Option(help="A folder of plug-in files of your own.", file_okay=False)]
+
+
+def mount(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    for command in (build, check, export):
+        app.command()(command)
+    app.command("list")(list_plugins)
+
+
+def build(
+    recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file.")],
+    overrides: Annotated[list[str] | None, typer.Argument(help="Changes to it, such as seed=1 split.test=0.3")] = None,
+    out: Annotated[Path | None, typer.Option(help="The corpus folder [default: <recipe name>-corpus].")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes [default: all cores].")] = None,
+    plugins: Plugins = None,
+    as_json: AsJson = False,
+) -> None:
+    """Build a corpus folder from label tables and clips."""
+    from dataset_builder.build import build as build_corpus
+    from dataset_builder.progress import progress_bar
+    from schemas.recipe import BuildRecipe, load
+
+    wanted = load(recipe, BuildRecipe, overrides or [])
+    folder = out or Path(f"{wanted.name}-corpus")
+    with progress_bar() as progress:
+
+        def track(what: str, total: int) -> Callable[[], None]:
+            task = progress.add_task(what, total=total)
+            return lambda: progress.advance(task)
+
+        built = build_corpus(wanted, recipe, folder, workers=workers, plugins=plugins or (), track=track)
+    manifest, limit = built.manifest, wanted.max_quarantine
+    if as_json:
+        counts = {config: count.splits for config, count in manifest.configs.items()}
+        summary = {
+            "corpus": str(folder),
+            "configs": counts,
+            "records": manifest.records,
+            "quarantined": manifest.quarantined,
+            "transient": manifest.transient,
+        }
+        typer.echo(orjson.dumps(summary).decode())
+    else:
+        _show_build(folder, built.manifest.configs, built.quarantine, wanted.stages)
+    if limit is not None and manifest.quarantined > limit:
+        typer.echo(f"{manifest.quarantined} inputs are in quarantine, the recipe allows {limit}", err=True)
+        raise typer.Exit(1)
+
+
+def _show_build(folder: Path, configs: dict, quarantine: list, stages: list[str]) -> None:  # type: ignore[type-arg]
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from schemas.record import SPLITS
+
+    console = Console(highlight=False)
+    table = Table(title=f"{folder}", title_justify="left")
+    table.add_column("config")
+    for split in SPLITS:
+        table.add_column(split, justify="right")
+    for config in stages:
+        splits = configs[config].splits if config in configs else {}
+        table.add_row(config, *(str(splits.get(split, 0)) for split in SPLITS))
+    console.print(table)
+    if quarantine:
+        console.print(f"{len(quarantine)} inputs in quarantine, see {folder / 'quarantine.jsonl'}:")
+        for row in quarantine[:10]:
+            where = f"{row.file}{'' if row.row is None else f' row {row.row}'}{f' {row.field}' if row.field else ''}"
+            console.print(escape(f"  {where}: {row.reason}"), soft_wrap=True)
+        if len(quarantine) > 10:
+            console.print(f"  and {len(quarantine) - 10} more")
+    else:
+        console.print("Nothing in quarantine.")
+
+
+def check(
+    corpus: Annotated[Path, typer.Argument(help="The corpus folder.")],
+    media_root: Annotated[Path | None, typer.Option(help="Where the clips of media: reference lie.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a corpus folder: checksums, schemas, media, levels, counts, splits."""
+    from dataset_builder.check import check as check_corpus
+
+    problems = [str(problem) for problem in check_corpus(corpus, media_root)]
+    if as_json:
+        typer.echo(orjson.dumps({"ok": not problems, "problems": problems}).decode())
+    else:
+        for problem in problems:
+            typer.echo(problem)
+        typer.echo(f"{corpus}: {f'{len(problems)} problems' if problems else 'no problems'}")
+    if problems:
+        raise typer.Exit(1)
+
+
+def export(
+    corpus: Annotated[Path, typer.Argument(help="The corpus folder.")],
+    config: Annotated[str, typer.Argument(help="Which config, such as stage2-ugc.")],
+    out: Annotated[Path, typer.Argument(help="The file to write.")],
+    to: Annotated[str, typer.Option(help="The format: a file of dataset_builder/exporters.")] = "llava",
+    split: Annotated[str | None, typer.Option(help="One split only.")] = None,
+    plugins: Plugins = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the samples of one config in another trainer's format."""
+    import dataset_builder.exporters
+    from dataset_builder.corpus import read_manifest, read_samples
+    from schemas.plugins import load_plugin
+
+    exporter = load_plugin(dataset_builder.exporters, to, plugins or ())
+    read_manifest(corpus)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = out.with_name(out.name + ".partial")
+    with partial.open("wb") as file:
+        count = exporter.write(read_samples(corpus, config, split), file)
+    partial.rename(out)
+    if as_json:
+        typer.echo(orjson.dumps({"file": str(out), "samples": count, "loses": exporter.LOSES}).decode())
+    else:
+        typer.echo(f"{count} samples written to {out} (lost: {exporter.LOSES})")
+
+
+def list_plugins(
+    kind: Annotated[str | None, typer.Argument(help="sources, stages, distortions or exporters.")] = None,
+    plugins: Plugins = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the sources, stages, distortions and exporters there are."""
+    import difflib
+
+    import dataset_builder.distortions
+    import dataset_builder.exporters
+    import dataset_builder.sources
+    import stages
+    from schemas.errors import CallError
+    from schemas.plugins import load_plugin, plugin_names
+
+    packages = {
+        "sources": dataset_builder.sources,
+        "stages": stages,
+        "distortions": dataset_builder.distortions,
+        "exporters": dataset_builder.exporters,
+    }
+    if kind is not None and kind not in packages:
+        near = difflib.get_close_matches(kind, packages, 1)
+        raise CallError(f"no kind of plug-in is called {kind!r}; there are: {', '.join(near or packages)}")
+    found = {
+        name: {
+            plugin: (load_plugin(package, plugin, plugins or ()).__doc__ or "").partition("\n")[0]
+            for plugin in plugin_names(package, plugins or ())
+        }
+        for name, package in packages.items()
+        if kind in {None, name}
+    }
+    if as_json:
+        typer.echo(orjson.dumps(found).decode())
+        return
+    width = max(len(plugin) for names in found.values() for plugin in names)
+    for name, names in found.items():
+        typer.echo(f"{name}:")
+        for plugin, words in names.items():
+            typer.echo(f"  {plugin:{width}}  {words}")

@@ -1,0 +1,261 @@
+"""Gathering: label rows, clips and annotations of a source brought together; what does not fit goes to quarantine."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+import dataset_builder.sources
+from dataset_builder import engine
+from dataset_builder.labels import LabelRow
+from dataset_builder.matching import ClipFolder, NoMatchError
+from dataset_builder.scales import fit_scale, split_of
+from schemas.annotation import Annotation
+from schemas.errors import CallError, DataError
+from schemas.levels import LevelScale
+from schemas.manifest import Quarantined
+from schemas.plugins import load_plugin
+from schemas.recipe import BuildRecipe, SourceRecipe
+from schemas.record import Distortion, Media, Record, Split
+from schemas.sample import PLACEHOLDERS
+from schemas.validate import Problem, read_jsonl
+
+Tracker = Callable[[str, int], Callable[[], None]]
+"""Starts a progress bar (description, total) and gives the call that advances it by one."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a recipe: where its paths start, how many processes work, whose plug-ins count, who is told."""
+
+    recipe: BuildRecipe
+    folder: Path
+    workers: int | None
+    plugins: Sequence[Path]
+    track: Tracker
+
+    def each(self, what: str, function: str, items: Sequence[engine.Item]) -> list[engine.Outcome]:
+        """Run a function by name on every item, with progress; outcomes come in the order of the items."""
+        advance = self.track(what, len(items))
+        return engine.run(function, items, slots=self.workers, timeout=self.recipe.timeout, on_done=lambda _: advance())
+
+
+@dataclass
+class Gathered:
+    """What is known after all sources were read: records by id, the annotations of each, scales, and quarantine."""
+
+    records: dict[str, Record] = field(default_factory=dict)
+    files: dict[str, Path] = field(default_factory=dict)
+    rows: dict[str, tuple[str, int]] = field(default_factory=dict)
+    annotations: dict[str, list[Annotation]] = field(default_factory=lambda: defaultdict(list))
+    annotation_rows: dict[str, tuple[str, str, int]] = field(default_factory=dict)
+    scales: dict[str, LevelScale] = field(default_factory=dict)
+    quarantine: list[Quarantined] = field(default_factory=list)
+
+
+def gather(run: Run, left_out: Sequence[Path]) -> Gathered:
+    """Read all sources of a recipe and decode every labelled clip once; files in `left_out` are no clips."""
+    names = [source.name for source in run.recipe.sources]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise CallError(f"two sources are called {twice[0]!r}")
+    gathered = Gathered()
+    for source in run.recipe.sources:
+        _gather_source(gathered, run, source, left_out)
+    _refuse_same_bytes_across_splits(gathered)
+    return gathered
+
+
+def _gather_source(gathered: Gathered, run: Run, source: SourceRecipe, left_out: Sequence[Path]) -> None:
+    if not source.name or "/" in source.name:
+        raise CallError(f"a source name is a word without '/', not {source.name!r}")
+    folder, recipe = run.folder, run.recipe
+    adapter = load_plugin(dataset_builder.sources, source.source, run.plugins)
+    own = [folder / source.table, *([folder / source.annotations] if source.annotations else [])]
+    clips = ClipFolder(folder / source.clips, [*left_out, *own])
+    quarantine = gathered.quarantine
+    quarantine += [_of_file(source, path, reason) for path, reason in clips.unusable]
+
+    rows: list[LabelRow] = []
+    for row in adapter.labels(source, folder):
+        (quarantine if isinstance(row, Quarantined) else rows).append(row)
+    by_path = _match(source, rows, clips, quarantine)
+    path_of = {row.row: path for path, row in by_path}
+    groups = {row.row: row.group or f"{source.name}/{path_of.get(row.row, row.clip)}" for row in rows}
+    splits = {row.row: split_of(row, groups[row.row], recipe.split, recipe.seed) for row in rows}
+    _refuse_straddling(source, rows, groups, splits)
+    if scale := fit_scale(source, [(row, splits[row.row]) for row in rows]):
+        gathered.scales[source.name] = scale
+
+    named = set(path_of.values())
+    labelled = _without_duplicates(source, by_path, quarantine)
+    quarantine += [
+        _of_file(
+            source, path, f"no usable row of {source.table} names this file: add or mend a row, or remove the file"
+        )
+        for path in clips.paths
+        if path not in named
+    ]
+    items = [{"path": str(clips.folder / path), "relative": path} for path, _ in labelled]
+    outcomes = run.each(f"reading {source.name}", "dataset_builder.video:inspect_item", items)
+    for (path, row), outcome in zip(labelled, outcomes, strict=True):
+        if outcome.result is None:
+            failure = _of_row(source, row, path, outcome.error or "")
+            quarantine.append(msgspec.structs.replace(failure, transient=outcome.transient))
+            continue
+        media = msgspec.convert(outcome.result, Media)
+        if problem := _stall_problem(row, media):
+            quarantine.append(_of_row(source, row, None, problem, column="stalls"))
+            continue
+        record = Record(
+            id=f"{source.name}/{path}",
+            source=source.name,
+            licence=source.licence,
+            group=groups[row.row],
+            split=splits[row.row],
+            media=media,
+            score=row.score,
+            distortions=[Distortion(name=name, main=index == 0) for index, name in enumerate(row.distortions)],
+            stalls=row.stalls,
+        )
+        gathered.records[record.id] = record
+        gathered.files[record.id] = clips.folder / path
+        gathered.rows[record.id] = (source.table, row.row)
+    if source.annotations:
+        _gather_annotations(gathered, source, folder / source.annotations, clips)
+
+
+def _match(
+    source: SourceRecipe, rows: Iterable[LabelRow], clips: ClipFolder, quarantine: list[Quarantined]
+) -> list[tuple[str, LabelRow]]:
+    matched = []
+    for row in rows:
+        try:
+            matched.append((clips.match(row.clip), row))
+        except NoMatchError as error:
+            quarantine.append(_of_row(source, row, None, str(error)))
+    return matched
+
+
+def _without_duplicates(
+    source: SourceRecipe, matched: Sequence[tuple[str, LabelRow]], quarantine: list[Quarantined]
+) -> list[tuple[str, LabelRow]]:
+    """Keep the first of rows that say the same of a clip; trust none of rows that contradict each other."""
+    rows_of: dict[str, list[LabelRow]] = defaultdict(list)
+    for path, row in matched:
+        rows_of[path].append(row)
+    kept = []
+    for path, (first, *others) in sorted(rows_of.items()):
+        if all(first.same_labels(other) for other in others):
+            kept.append((path, first))
+            quarantine += [_of_row(source, row, path, f"duplicate of row {first.row}") for row in others]
+            continue
+        numbers = ", ".join(str(row.row) for row in (first, *others))
+        reason = f"rows {numbers} contradict each other about this clip: keep the right one"
+        quarantine += [_of_row(source, row, path, reason) for row in (first, *others)]
+    return kept
+
+
+def _refuse_straddling(
+    source: SourceRecipe, rows: Sequence[LabelRow], groups: dict[int, str], splits: dict[int, Split]
+) -> None:
+    """Hold a table's own split column to its content groups; a drawn split cannot straddle."""
+    seen: dict[str, LabelRow] = {}
+    for row in rows:
+        first = seen.setdefault(groups[row.row], row)
+        if splits[first.row] != splits[row.row]:
+            raise DataError(
+                f"{source.table}: content group {groups[row.row]!r} straddles splits: row {first.row} is in "
+                f"{splits[first.row]}, row {row.row} in {splits[row.row]}"
+            )
+
+
+def _stall_problem(row: LabelRow, media: Media) -> str | None:
+    if row.stalls is None:
+        return None
+    if media.kind == "image":
+        return "a still image cannot stall"
+    last = row.stalls[-1] if row.stalls else None
+    if last and last.start + last.duration > media.duration + 1 / media.fps:
+        return (
+            f"the stall at {last.start:g} s ends at {last.start + last.duration:g} s, the clip at {media.duration:g} s"
+        )
+    return None
+
+
+def _gather_annotations(gathered: Gathered, source: SourceRecipe, path: Path, clips: ClipFolder) -> None:
+    if not path.is_file():
+        raise CallError(f"source {source.name!r}: there is no file of annotations {source.annotations!r}")
+    assert source.annotations is not None
+    for line, annotation in read_jsonl(path, Annotation, source.annotations):
+        row = {"source": source.name, "file": source.annotations, "row": line}
+        if isinstance(annotation, Problem):
+            reason, where = annotation.rule, annotation.field or None
+        else:
+            reason, where = _annotation_problem(gathered, source, annotation, clips)
+            if not reason:
+                record_id = f"{source.name}/{clips.match(annotation.clip)}"
+                gathered.annotations[record_id].append(annotation)
+                gathered.annotation_rows[annotation.id] = (source.name, source.annotations, line)
+                continue
+        gathered.quarantine.append(Quarantined(**row, field=where, reason=reason))  # type: ignore[arg-type]
+
+
+def _annotation_problem(
+    gathered: Gathered, source: SourceRecipe, annotation: Annotation, clips: ClipFolder
+) -> tuple[str, str | None]:
+    try:
+        record = gathered.records.get(f"{source.name}/{clips.match(annotation.clip)}")
+    except NoMatchError as error:
+        return str(error), "clip"
+    if record is None:
+        return "its clip is in quarantine", "clip"
+    if annotation.id in gathered.annotation_rows:
+        return f"another annotation is called {annotation.id!r}", "id"
+    text = msgspec.json.encode(annotation).decode()
+    if found := next((p for p in PLACEHOLDERS if p in text), None):
+        return f"the text holds {found}, which stands for media: write it otherwise", None
+    for attribute in annotation.attributes:
+        if attribute.end is not None and attribute.end > record.media.duration + 1 / record.media.fps:
+            return (
+                f"{attribute.name!r} ends at {attribute.end:g} s, the clip at {record.media.duration:g} s",
+                "attributes",
+            )
+    return "", None
+
+
+def _refuse_same_bytes_across_splits(gathered: Gathered) -> None:
+    """Keep the first (by id) of records with the same bytes in different splits: the others would leak."""
+    first: dict[str, Record] = {}
+    for record_id in sorted(gathered.records):
+        record = gathered.records[record_id]
+        other = first.setdefault(record.media.sha256, record)
+        if other.split != record.split:
+            table, row = gathered.rows[record_id]
+            reason = f"the same bytes as {other.id!r}, which is in split {other.split}: give both one group"
+            gathered.quarantine.append(
+                Quarantined(source=record.source, file=table, row=row, field=None, reason=reason)
+            )
+            for annotation in gathered.annotations.pop(record_id, []):
+                name, file, line = gathered.annotation_rows[annotation.id]
+                gathered.quarantine.append(
+                    Quarantined(source=name, file=file, row=line, field="clip", reason="its clip is in quarantine")
+                )
+            del gathered.records[record_id]
+
+
+def _of_file(source: SourceRecipe, path: str, reason: str) -> Quarantined:
+    return Quarantined(source=source.name, file=path, row=None, field=None, reason=reason)
+
+
+def _of_row(source: SourceRecipe, row: LabelRow, path: str | None, reason: str, column: str = "clip") -> Quarantined:
+    return Quarantined(
+        source=source.name,
+        file=source.table,
+        row=row.row,
+        field=getattr(source.columns, column) if source.columns else None,
+        reason=f"{path}: {reason}" if path else reason,
+    )
