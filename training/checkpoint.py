@@ -1,0 +1,120 @@
+"""A checkpoint folder: weights, tokenizer, how it is to be asked for a score, and what it was trained by and on."""
+
+from __future__ import annotations
+
+import difflib
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from transformers import AutoTokenizer
+
+from schemas.errors import CallError
+from schemas.levels import LEVELS, WEIGHTS
+from stages.wording.prompts import PUBLISHED, SHORT
+from training.config import VQA2Config
+from training.feeds import Feed
+from training.model import VQA2ForConditionalGeneration
+from training.preset import Preset
+from training.tokens import Tokens
+
+BLOCK = "vqa2.json"
+RECORD = "training.json"
+
+
+class Scoring(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How this model is asked for a score: it belongs to the checkpoint, since another wording scores otherwise.
+
+    Each prompt is followed by its prefix, and the next token's logits at `level_tokens` (ids, worst level first) are
+    weighed by `weights`.
+    """
+
+    video_prompt: str
+    video_prompt_without_motion: str
+    image_prompt: str
+    video_prefix: str
+    image_prefix: str
+    levels: list[str]
+    level_tokens: list[int]
+    weights: list[float]
+
+    def question(self, feed: Feed) -> str:
+        """Give the prompt for one clip or image."""
+        if feed.kind == "image":
+            return self.image_prompt
+        return self.video_prompt if feed.motion is not None else self.video_prompt_without_motion
+
+    def prefix(self, feed: Feed) -> str:
+        """Give the beginning of the answer, up to the level word."""
+        return self.image_prefix if feed.kind == "image" else self.video_prefix
+
+
+class Block(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The file `vqa2.json`: the scoring block, and the preset and seed that the untrained model is made of again."""
+
+    scoring: Scoring
+    preset: Preset
+    seed: int
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model with all that asking it needs."""
+
+    model: VQA2ForConditionalGeneration
+    tokens: Tokens
+    block: Block
+
+    @property
+    def config(self) -> VQA2Config:
+        """The model's configuration."""
+        config: VQA2Config = self.model.config
+        return config
+
+
+def scoring_of(tokens: Tokens) -> Scoring:
+    """Make the scoring block: the paper's prompt, answer prefix and weights, the tokenizer's level tokens."""
+    return Scoring(
+        video_prompt=PUBLISHED["ugc/video"],
+        video_prompt_without_motion=SHORT["ugc/video"],
+        image_prompt=PUBLISHED["ours/ugc/image"],
+        video_prefix="The quality of this video is",
+        image_prefix="The quality of this image is",
+        levels=list(LEVELS),
+        level_tokens=list(tokens.levels()),
+        weights=list(WEIGHTS),
+    )
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint, record: dict[str, Any]) -> None:
+    """Write a checkpoint whole or not at all: beside its place first, then moved there."""
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    checkpoint.model.save_pretrained(partial)
+    checkpoint.tokens.tokenizer.save_pretrained(partial)
+    for name, content in ((BLOCK, checkpoint.block), (RECORD, record)):
+        (partial / name).write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
+    if folder.is_dir():
+        folder.rmdir()
+    partial.rename(folder)
+
+
+def load_checkpoint(folder: Path) -> Checkpoint:
+    """Read a checkpoint folder that `vqa2 train` wrote. Raises CallError when it is none."""
+    if not (folder / BLOCK).is_file():
+        siblings = [p.name for p in folder.parent.iterdir() if p.is_dir()] if folder.parent.is_dir() else []
+        near = difflib.get_close_matches(folder.name, [s for s in siblings if s != folder.name], 1)
+        hint = f"; did you mean {str(folder.with_name(near[0]))!r}?" if near else "; `vqa2 train` writes one"
+        raise CallError(f"{folder}: no model folder (it has no {BLOCK}){hint}")
+    try:
+        block = msgspec.json.decode((folder / BLOCK).read_bytes(), type=Block)
+        model = VQA2ForConditionalGeneration.from_pretrained(folder, local_files_only=True)
+        tokens = Tokens(AutoTokenizer.from_pretrained(folder, local_files_only=True))
+    except (OSError, ValueError, RuntimeError) as error:
+        raise CallError(f"{folder}: the model folder cannot be read: {error}") from None
+    if list(tokens.levels()) != block.scoring.level_tokens:
+        raise CallError(f"{folder}: the tokenizer's level tokens are not those of {BLOCK}: take both from one run")
+    return Checkpoint(model.eval(), tokens, block)

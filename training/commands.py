@@ -1,0 +1,189 @@
+"""`vqa2 train`, `vqa2 score` and `vqa2 eval`. torch is imported inside the commands only: --help stays instant."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import importlib.util
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Console
+
+from dataset_builder.progress import progress_bar
+from schemas.errors import CallError
+from schemas.levels import LEVELS
+from schemas.recipe import TrainRecipe, load
+from schemas.record import SPLITS
+
+if TYPE_CHECKING:
+    from training.checkpoint import Checkpoint
+    from training.score import Row
+
+MEDIA_SUFFIXES = frozenset(".mp4 .mov .mkv .webm .avi .m4v .y4m .ts .png .jpg .jpeg .bmp .webp".split())
+"""What a folder given to `vqa2 score` is searched for; a file given by name is read whatever its suffix."""
+NEEDED = ("torch", "transformers", "accelerate")
+
+
+def mount(app: typer.Typer) -> None:
+    """Add the commands of this package."""
+    app.command("train")(train_command)
+    app.command("score")(score_command)
+    app.command("eval")(eval_command)
+
+
+def train_command(
+    recipe: Path = typer.Argument(help="A training recipe (YAML)."),
+    overrides: list[str] = typer.Argument(None, help="key.path=value, over the recipe's own."),
+    as_json: bool = typer.Option(False, "--json", help="Print the training record as JSON."),
+) -> None:
+    """Train the VQA² model on a corpus, stage by stage, and write a checkpoint folder."""
+    given = load(recipe, TrainRecipe, overrides or [])
+    _require_torch()
+    from training.train import train
+
+    record = train(given, recipe.parent)
+    if as_json:
+        _print_json(record)
+        return
+    for stage in record["stages"]:
+        loss = f", loss {stage['loss_first_tenth']:.3f} -> {stage['loss_last_tenth']:.3f}" if stage["steps"] else ""
+        _print(f"{stage['name']}: {stage['samples']} samples, {stage['steps']} steps{loss}")
+    _print(f"checkpoint: {recipe.parent / given.out}")
+
+
+def score_command(
+    model: Path = typer.Argument(help="A checkpoint folder of `vqa2 train`."),
+    clips: list[Path] = typer.Argument(help="Videos, images, or folders of them."),
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON list of all rows."),
+    out: Path = typer.Option(None, "--out", help="Write the rows to a CSV file."),
+) -> None:
+    """Score clips from 0 (worst) to 1 (best). Exit code 1 when a clip could not be scored."""
+    files = _files(clips)
+    checkpoint = _loaded(model)
+    from training.score import score_clips
+
+    rows = []
+    with progress_bar() as progress:
+        for row in progress.track(score_clips(checkpoint, files), total=len(files), description="score"):
+            rows.append(row)
+    if out:
+        _write_csv(out, rows)
+    if as_json:
+        _print_json([_plain(row) for row in rows])
+    else:
+        for row in rows:
+            _print(f"{row.clip}: {f'error: {row.error}' if row.score is None else f'{row.score:.4f}'}")
+    failed = sum(row.score is None for row in rows)
+    Console(stderr=True, highlight=False).print(f"{len(rows) - failed} scored, {failed} failed, {len(rows)} given")
+    if failed:
+        raise typer.Exit(1)
+
+
+def eval_command(
+    model: Path = typer.Argument(help="A checkpoint folder of `vqa2 train`."),
+    corpus: Path = typer.Argument(help="A corpus folder of `vqa2 build`."),
+    config: str = typer.Option("stage2-ugc", "--config", help="Which config of the corpus."),
+    split: str = typer.Option("test", "--split", help="Which split."),
+    media_root: Path = typer.Option(None, "--media-root", help="Where the clips of a corpus that refers to them lie."),
+    controls: bool = typer.Option(False, "--controls", help="Also blank frames, the untrained model, and sharpness."),
+    as_json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
+) -> None:
+    """Correlate scores with the corpus's MOS: SRCC, and PLCC without a logistic fit.
+
+    Exit code 1 when a sample could not be scored.
+    """
+    if split not in SPLITS:
+        raise CallError(f"no split is called {split!r}; there are: {', '.join(SPLITS)}")
+    checkpoint = _loaded(model)
+    from training.evaluate import evaluate
+
+    result = evaluate(checkpoint, corpus, config, split, media_root or corpus, controls=controls)
+    if as_json:
+        _print_json(result)
+    else:
+        _print_result(result)
+    if result["trained"]["n"] < result["n_expected"]:
+        raise typer.Exit(1)
+
+
+def _print_result(result: dict[str, Any]) -> None:
+    _print(f"{result['config']}/{result['split']}: SRCC and PLCC (no logistic fit) against MOS")
+    for name, found in result.items():
+        if isinstance(found, dict):
+            numbers = [f"{key.upper()} {_number(found[key])}" for key in ("srcc", "plcc")]
+            _print(f"  {name.replace('_', ' '):13} {'  '.join(numbers)}  n {found['n']} of {result['n_expected']}")
+    for error in result["errors"]:
+        _print(f"  not scored: {error}")
+
+
+def _number(value: float | None) -> str:
+    return "undefined (constant scores)" if value is None else f"{value:+.3f}"
+
+
+def _loaded(model: Path) -> Checkpoint:
+    _require_torch()
+    import torch
+
+    from training.checkpoint import load_checkpoint
+    from training.start import device, quiet
+
+    quiet()
+    checkpoint = load_checkpoint(model)
+    if checkpoint.block.preset.threads:
+        torch.set_num_threads(checkpoint.block.preset.threads)
+    checkpoint.model.to(device())
+    return checkpoint
+
+
+def _require_torch() -> None:
+    if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
+        raise CallError(
+            f"{missing[0]} is not installed: pip install \"vqa2[train]\". On a machine without a GPU first take the CPU "
+            "build of PyTorch: pip install torch --index-url https://download.pytorch.org/whl/cpu"
+        )
+
+
+def _files(clips: list[Path]) -> list[Path]:
+    """List the files of clips and folders, in order. Raises CallError for one that is not there, or an empty folder."""
+    return [file for clip in clips for file in _files_of(clip)]
+
+
+def _files_of(clip: Path) -> Iterator[Path]:
+    if clip.is_dir():
+        found = sorted(p for p in clip.rglob("*") if p.suffix.lower() in MEDIA_SUFFIXES and p.is_file())
+        if not found:
+            raise CallError(f"{clip}: no videos or images in this folder")
+        yield from found
+    elif clip.exists():
+        yield clip
+    else:
+        siblings = [p.name for p in clip.parent.iterdir()] if clip.parent.is_dir() else []
+        near = difflib.get_close_matches(clip.name, siblings, 1)
+        raise CallError(f"{clip}: no such clip" + (f"; did you mean {str(clip.with_name(near[0]))!r}?" if near else ""))
+
+
+def _plain(row: Row) -> dict[str, Any]:
+    levels = dict(zip(LEVELS, row.probabilities, strict=True)) if row.probabilities else None
+    return {"clip": row.clip, "score": row.score, "levels": levels, "error": row.error}
+
+
+def _write_csv(path: Path, rows: list[Row]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["clip", "score", *LEVELS, "error"])
+        for row in rows:
+            score = "" if row.score is None else row.score
+            writer.writerow([row.clip, score, *(row.probabilities or [""] * len(LEVELS)), row.error or ""])
+
+
+def _print_json(value: object) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(line + "\n")

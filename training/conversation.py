@@ -1,0 +1,60 @@
+"""A conversation as token ids: Qwen2's turns, placeholders expanded to one token a patch or motion feature."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from schemas.sample import PLACEHOLDERS, Turn
+from training.tokens import TURN_END, TURN_START, Tokens
+
+NO_LOSS = -100
+"""The label of a token that is not learnt (torch's cross entropy ignores it)."""
+_SPLIT = re.compile("(" + "|".join(PLACEHOLDERS) + ")")
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Token ids and, of the same length, labels: the answers with their closing token, NO_LOSS elsewhere."""
+
+    input_ids: list[int]
+    labels: list[int]
+
+
+def encode(turns: Sequence[Turn], media_tokens: Sequence[tuple[str, int]], tokens: Tokens) -> Encoded:
+    """Encode finished turns. `media_tokens` gives (placeholder, token count) for each placeholder, in order.
+
+    Raises ValueError when the placeholders of the text are others than those of `media_tokens`.
+    """
+    waiting = list(media_tokens)
+    ids: list[int] = []
+    labels: list[int] = []
+    for turn in turns:
+        head = [tokens.id(TURN_START), *tokens.text(f"{turn.role}\n")]
+        body = [*_expand(turn.text, waiting, tokens), tokens.id(TURN_END)]
+        tail = tokens.text("\n")
+        ids += head + body + tail
+        learnt = body if turn.role == "assistant" else [NO_LOSS] * len(body)
+        labels += [NO_LOSS] * len(head) + learnt + [NO_LOSS] * len(tail)
+    if waiting:
+        raise ValueError(f"the text has no {waiting[0][0]} left for the media")
+    return Encoded(ids, labels)
+
+
+def encode_open(question: str, prefix: str, media_tokens: Sequence[tuple[str, int]], tokens: Tokens) -> list[int]:
+    """Encode a question and the beginning of its answer, to read the logits of what comes next."""
+    asked = encode([Turn(role="user", text=question)], media_tokens, tokens).input_ids
+    return [*asked, tokens.id(TURN_START), *tokens.text("assistant\n"), *tokens.text(prefix)]
+
+
+def _expand(text: str, waiting: list[tuple[str, int]], tokens: Tokens) -> list[int]:
+    ids: list[int] = []
+    for piece in _SPLIT.split(text):
+        if piece not in PLACEHOLDERS:
+            ids += tokens.text(piece) if piece else []
+        elif waiting and waiting[0][0] == piece:
+            ids += [tokens.id(piece)] * waiting.pop(0)[1]
+        else:
+            raise ValueError(f"the text holds {piece} where the media have {waiting[0][0] if waiting else 'nothing'}")
+    return ids

@@ -1,0 +1,185 @@
+"""Samples of a corpus as model inputs: reading, checking against the media, batching."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from schemas.errors import CallError, DataError
+from schemas.record import Split
+from schemas.sample import Sample
+from schemas.validate import Problem, read_jsonl
+from training.config import VQA2Config
+from training.conversation import NO_LOSS, encode
+from training.feeds import Feed, FeedReader
+from training.frames import normalised
+from training.tokens import END_OF_TEXT, Tokens
+
+
+@dataclass(frozen=True)
+class Located:
+    """A sample and where it stands, `data/<config>/<file>:<line>`, for messages."""
+
+    sample: Sample
+    where: str
+
+    def error(self, reason: object) -> DataError:
+        """Make the error that names this sample."""
+        return DataError(f"{self.where}: sample {self.sample.id}: {reason}")
+
+
+@dataclass(frozen=True)
+class Example:
+    """One sequence ready to be batched; `labels` is None when only logits are read."""
+
+    name: str
+    input_ids: list[int]
+    labels: list[int] | None
+    feeds: list[Feed]
+
+
+def corpus_configs(corpus: Path) -> list[str]:
+    """List the configs of a corpus folder. Raises CallError when it is none."""
+    data = corpus / "data"
+    if not data.is_dir():
+        near = _nearest(corpus.name, [p.name for p in corpus.parent.iterdir()] if corpus.parent.is_dir() else [])
+        raise CallError(f"{corpus}: no corpus folder (it has no data/ in it){near}")
+    return sorted(p.name for p in data.iterdir() if p.is_dir())
+
+
+def read_samples(corpus: Path, config: str, split: Split) -> list[Located]:
+    """Read one split of one config, in file order.
+
+    Raises CallError for a config that the corpus has not, DataError naming file, line and field of what is wrong.
+    """
+    known = corpus_configs(corpus)
+    if config not in known:
+        raise CallError(f"{corpus}: no config {config!r}{_nearest(config, known)}; there are: {', '.join(known)}")
+    found = []
+    for path in sorted((corpus / "data" / config).glob(f"{split}-*.jsonl")):
+        name = path.relative_to(corpus).as_posix()
+        for line, sample in read_jsonl(path, Sample, name):
+            if isinstance(sample, Problem):
+                raise DataError(str(sample))
+            found.append(Located(sample, f"{name}:{line}"))
+    return found
+
+
+def shows(sample: Sample, media: Literal["image", "video", "all"]) -> bool:
+    """Say whether a sample shows media of the wanted kind only."""
+    return media == "all" or all(m.kind == media for m in sample.media)
+
+
+class SampleDataset(torch.utils.data.Dataset[Example]):
+    """Samples as Examples. A sample that cannot be shown stops the run with its name; none is ever replaced."""
+
+    def __init__(self, samples: Sequence[Located], feeds: FeedReader, config: VQA2Config, tokens: Tokens) -> None:
+        """Take samples and what reads their media."""
+        self._samples, self._feeds, self._config, self._tokens = samples, feeds, config, tokens
+
+    def __len__(self) -> int:
+        """Count the samples."""
+        return len(self._samples)
+
+    def __getitem__(self, index: int) -> Example:
+        """Read and encode one sample. Raises DataError naming it."""
+        located = self._samples[index]
+        feeds = read_feeds(located, self._feeds)
+        media_tokens = [pair for feed in feeds for pair in feed.media_tokens(self._config)]
+        try:
+            encoded = encode(located.sample.turns, media_tokens, self._tokens)
+        except ValueError as error:
+            raise located.error(error) from None
+        limit = self._config.text_config.max_position_embeddings
+        if len(encoded.input_ids) > limit:
+            raise located.error(f"{len(encoded.input_ids)} tokens, the model reads at most {limit}: cut the clip")
+        return Example(located.where, encoded.input_ids, encoded.labels, feeds)
+
+    def lengths(self) -> list[int]:
+        """Estimate the length of every sample in tokens from what it states, without decoding anything."""
+        return [_stated_length(located.sample, self._config) for located in self._samples]
+
+
+def read_feeds(located: Located, feeds: FeedReader) -> list[Feed]:
+    """Read the media of a sample. Raises DataError naming the sample."""
+    media = located.sample.media
+    if sum(m.kind == "video" for m in media) > 1:
+        raise located.error("shows several videos; the model reads one video a sample")
+    try:
+        return [feeds.read(m) for m in media]
+    except DataError as error:
+        raise located.error(error) from None
+
+
+def _stated_length(sample: Sample, config: VQA2Config) -> int:
+    text = sum(len(turn.text) for turn in sample.turns) // 4
+    return text + sum(
+        m.key_frames * (config.patches if m.kind == "image" else config.pooled_patches)
+        + config.motion_tokens(m.motion_frames)
+        for m in sample.media
+    )
+
+
+class Collator:
+    """Pads Examples into a batch: on the right to train, on the left to read the logits after the last token."""
+
+    def __init__(self, config: VQA2Config, tokens: Tokens, *, side: Literal["left", "right"]) -> None:
+        """Take the side on which shorter sequences are padded."""
+        self._config, self._left = config, side == "left"
+        self._pad = tokens.id(END_OF_TEXT)
+
+    def __call__(self, examples: Sequence[Example]) -> dict[str, Any]:
+        """Give tensors for VQA2ForConditionalGeneration, and `names`, which the trainer takes out again."""
+        ids = self._padded([e.input_ids for e in examples], self._pad)
+        mask = self._padded([[1] * len(e.input_ids) for e in examples], 0)
+        batch: dict[str, Any] = {
+            "names": [e.name for e in examples],
+            "input_ids": ids,
+            "attention_mask": mask,
+            "position_ids": (mask.cumsum(1) - 1).clamp(min=0),
+        }
+        labels = [e.labels for e in examples if e.labels is not None]
+        if len(labels) == len(examples):
+            batch["labels"] = self._padded(labels, NO_LOSS)
+        of = [[f for f in e.feeds if f.kind == "image"] for e in examples]
+        pictures = [torch.cat([f.pictures for f in feeds]) if feeds else None for feeds in of]
+        _stack(batch, "pixel_values", "image_mask", pictures, normalise=True)
+        videos = [next((f for f in e.feeds if f.kind == "video"), None) for e in examples]
+        _stack(batch, "pixel_values_videos", "frame_mask", [v and v.pictures for v in videos], normalise=True)
+        motion = "motion_features" if self._config.motion_extractor == "frame_stats" else "motion_frames"
+        _stack(batch, motion, "motion_mask", [None if v is None else v.motion for v in videos], normalise=False)
+        return batch
+
+    def _padded(self, rows: Sequence[Sequence[int]], value: int) -> Tensor:
+        longest = max(map(len, rows))
+        out = torch.full((len(rows), longest), value)
+        for row, given in zip(out, rows, strict=True):
+            row[slice(longest - len(given), None) if self._left else slice(len(given))] = torch.tensor(given)
+        return out
+
+
+def _stack(
+    batch: dict[str, Any], name: str, mask_name: str, items: Sequence[Tensor | None], *, normalise: bool
+) -> None:
+    """Pad [n, ...] tensors of a batch to one [B, N, ...] and say in a mask what is real; nothing if none is."""
+    real = [item for item in items if item is not None]
+    if not real:
+        return
+    stacked = torch.zeros((len(items), max(map(len, real)), *real[0].shape[1:]), dtype=real[0].dtype)
+    mask = torch.zeros(stacked.shape[:2], dtype=torch.long)
+    for row, item in enumerate(items):
+        if item is not None:
+            stacked[row, : len(item)] = item
+            mask[row, : len(item)] = 1
+    batch[name], batch[mask_name] = normalised(stacked) if normalise else stacked, mask
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    return f"; did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,114 @@
+"""Evaluation on a corpus: correlation with its scores, and the controls without which a correlation says little."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dataset_builder.progress import progress_bar
+from dataset_builder.video import MediaError, Pixels, read_clip
+from schemas.errors import CallError, DataError
+from schemas.record import Split
+from training.checkpoint import Checkpoint
+from training.dataset import Located, read_feeds, read_samples
+from training.feeds import FeedReader
+from training.metrics import plcc, srcc
+from training.score import Question, ask_levels
+from training.start import initial_model
+
+CONTROLS = ("blank_frames", "untrained", "trivial")
+CHUNK = 64
+"""Samples read before they are scored: a progress step, and a bound on memory."""
+
+
+@dataclass(frozen=True)
+class _Asked:
+    question: Question
+    mos: float
+    sample: Located
+
+
+def evaluate(
+    checkpoint: Checkpoint, corpus: Path, config: str, split: Split, media_root: Path, *, controls: bool
+) -> dict[str, Any]:
+    """Score every sample with a target and correlate with its MOS on [0, 1].
+
+    Gives `n_expected`, `errors`, `trained` {n, srcc, plcc} and with `controls` also `blank_frames` (key frames made
+    mid-grey, motion kept), `untrained` (the same preset and seed before training) and `trivial` (the Laplacian variance
+    of the key frames). Each sample is asked its own question, and its answer begun with the checkpoint's prefix.
+    Raises CallError when the split holds no sample with a target.
+    """
+    samples = [s for s in read_samples(corpus, config, split) if s.sample.target and len(s.sample.turns) == 2]
+    if not samples:
+        raise CallError(f"{corpus}: {config}/{split} holds no sample with a score to compare with")
+    models = {"trained": checkpoint}
+    if controls:
+        block = checkpoint.block
+        untrained = initial_model(block.preset, checkpoint.config, block.seed).to(checkpoint.model.device).eval()
+        models["untrained"] = replace(checkpoint, model=untrained)
+    feeds = FeedReader(media_root, checkpoint.config, keep=False)
+    scores: dict[str, list[float]] = {name: [] for name in ("trained", *(CONTROLS if controls else ()))}
+    truth: list[float] = []
+    errors: list[str] = []
+    with progress_bar() as progress:
+        task = progress.add_task(f"evaluate {config}", total=len(samples))
+        for start in range(0, len(samples), CHUNK):
+            chunk = samples[start : start + CHUNK]
+            asked = _read(chunk, feeds, checkpoint, errors)
+            truth += [a.mos for a in asked]
+            for name, model in models.items():
+                scores[name] += _scores(model, [a.question for a in asked])
+            if controls:
+                scores["blank_frames"] += _scores(checkpoint, [_blanked(a.question) for a in asked])
+                scores["trivial"] += [_sharpness(a.sample, media_root) for a in asked]
+            progress.update(task, advance=len(chunk))
+    return {
+        "config": config,
+        "split": split,
+        "n_expected": len(samples),
+        "errors": errors,
+        **{name: {"n": len(s), "srcc": srcc(s, truth), "plcc": plcc(s, truth)} for name, s in scores.items()},
+    }
+
+
+def _read(chunk: Sequence[Located], feeds: FeedReader, checkpoint: Checkpoint, errors: list[str]) -> list[_Asked]:
+    found = []
+    for located in chunk:
+        target = located.sample.target
+        assert target is not None
+        try:
+            read = read_feeds(located, feeds)
+        except DataError as error:
+            errors.append(str(error))
+            continue
+        prefix = checkpoint.block.scoring.prefix(read[0])
+        found.append(_Asked(Question(located.where, located.sample.turns[0].text, prefix, read), target.mos, located))
+    return found
+
+
+def _scores(checkpoint: Checkpoint, questions: Sequence[Question]) -> list[float]:
+    return [row.score for row in ask_levels(checkpoint, questions) if row.score is not None]
+
+
+def _blanked(question: Question) -> Question:
+    return replace(question, feeds=[feed.blanked() for feed in question.feeds])
+
+
+def _sharpness(located: Located, root: Path) -> float:
+    """Measure the mean Laplacian variance of the key frames, at full size."""
+    try:
+        keys = read_clip(root / located.sample.media[0].path).keys
+    except MediaError as error:
+        raise located.error(error) from None
+    return float(np.mean([_laplacian_variance(key) for key in keys]))
+
+
+def _laplacian_variance(frame: Pixels) -> float:
+    luma = frame.astype(np.float64) @ (0.299, 0.587, 0.114)
+    centre = luma[1:-1, 1:-1]
+    around = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:]
+    return float((around - 4 * centre).var())

@@ -1,0 +1,104 @@
+"""What the model is fed of a clip or image: one decode pass, held to what a sample states of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from dataset_builder.video import MediaError, read_clip
+from schemas.frames import motion_frame_count
+from schemas.errors import DataError
+from schemas.sample import IMAGE, MOTION, VIDEO, MediaRef
+from training.config import VQA2Config
+from training.frame_stats import frame_statistics
+from training.frames import key_frame_pixels
+
+GREY = 128
+"""Mid-grey, for the control that blanks the key frames."""
+
+
+@dataclass(frozen=True)
+class Feed:
+    """One clip or image, ready to be batched.
+
+    `pictures` are [K, 3, S, S] uint8: the key frames, or the one image. `motion` is [T, C] float32 features where the
+    extractor is a rule, the dense uint8 frames where it is a network, None for images and clips of under 4 frames.
+    `frames` and `fps` are those of the file.
+    """
+
+    kind: Literal["video", "image"]
+    pictures: Tensor
+    motion: Tensor | None
+    frames: int
+    fps: float
+
+    def media_tokens(self, config: VQA2Config) -> list[tuple[str, int]]:
+        """List the placeholders of this media and how many tokens each stands for."""
+        if self.kind == "image":
+            return [(IMAGE, config.patches + 1)]
+        video = (VIDEO, len(self.pictures) * config.pooled_patches + 1)
+        return [video] if self.motion is None else [video, (MOTION, config.motion_tokens(len(self.motion)))]
+
+    def blanked(self) -> Feed:
+        """Give the same media with mid-grey pictures, the motion kept."""
+        return Feed(self.kind, torch.full_like(self.pictures, GREY), self.motion, self.frames, self.fps)
+
+
+def read_feed(path: Path, config: VQA2Config, kind: Literal["video", "image"] | None = None) -> Feed:
+    """Decode a file once and prepare it. Without `kind`, one frame makes an image.
+
+    Raises MediaError for a file that cannot be read, or an `image` of several frames.
+    """
+    clip = read_clip(path, None if kind == "image" else config.dense_form)
+    if not clip.keys:
+        raise MediaError("no frame decodes")
+    kind = kind or ("image" if clip.frames == 1 else "video")
+    if kind == "image" and clip.frames != 1:
+        raise MediaError(f"stated to be an image, but {clip.frames} frames decode")
+    pictures = torch.stack([key_frame_pixels(key, config) for key in clip.keys])
+    motion = None
+    if (count := motion_frame_count(clip.frames)) and kind == "video":
+        assert clip.dense is not None
+        dense = clip.dense[:count]
+        rule = config.motion_extractor == "frame_stats"
+        motion = torch.from_numpy(frame_statistics(dense, config.dense_size) if rule else dense)
+    return Feed(kind, pictures, motion, clip.frames, clip.fps)
+
+
+class FeedReader:
+    """Reads the media of samples under `root`; with `keep`, each file is decoded once and held in memory."""
+
+    def __init__(self, root: Path, config: VQA2Config, *, keep: bool) -> None:
+        """Take the folder that media paths are relative to."""
+        self._root, self._config, self._keep = root, config, keep
+        self._kept: dict[tuple[str, str], Feed] = {}
+
+    def read(self, media: MediaRef) -> Feed:
+        """Read one media reference. Raises DataError when it cannot be read or is other than the sample states."""
+        key = (media.path, media.kind)
+        feed = self._kept.get(key)
+        if feed is None:
+            try:
+                feed = read_feed(self._root / media.path, self._config, media.kind)
+            except MediaError as error:
+                raise DataError(f"{media.path}: {error}") from None
+            if self._keep:
+                self._kept[key] = feed
+        _hold_to(media, feed)
+        return feed
+
+
+def _hold_to(media: MediaRef, feed: Feed) -> None:
+    """A stated count is part of the question that the model is asked: a wrong one would teach it nonsense."""
+    read = {
+        "frames": feed.frames,
+        "key_frames": len(feed.pictures),
+        "motion_frames": 0 if feed.motion is None else len(feed.motion),
+    }
+    for name, count in read.items():
+        if (stated := getattr(media, name)) != count:
+            raise DataError(f"{media.path}: the sample states {name} {stated}, the file gives {count}: rebuild it")

@@ -1,0 +1,40 @@
+"""The freeze schedule: which parameters each named part of the model is, and the optimiser over those that learn."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import torch
+from torch import nn
+
+from schemas.recipe import TrainStage
+
+PARTS: dict[str, tuple[str, ...]] = {
+    "vision": ("model.vision_tower.",),
+    "vision_projector": ("model.multi_modal_projector.", "model.image_newline"),
+    "motion": ("model.motion_extractor.",),
+    "motion_projector": ("model.motion_projector.",),
+    "llm": ("model.language_model.", "lm_head."),
+}
+"""The names that a part's parameters begin with (`TrainStage.train`)."""
+TEXT_EMBEDDINGS = "embed_tokens"
+"""Frozen throughout (arXiv 2411.03795)."""
+
+
+def freeze_but(model: nn.Module, parts: Collection[str]) -> None:
+    """Let the named parts learn and nothing else; text embeddings never do."""
+    prefixes = tuple(prefix for part in parts for prefix in PARTS[part])
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name.startswith(prefixes) and TEXT_EMBEDDINGS not in name)
+
+
+def optimizer(model: nn.Module, stage: TrainStage) -> torch.optim.AdamW:
+    """Make AdamW over what learns: the vision tower at its own rate; biases and norms do not decay."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        vision = stage.vision_lr is not None and name.startswith(PARTS["vision"])
+        rate = stage.vision_lr if vision and stage.vision_lr is not None else stage.lr
+        groups.setdefault((rate, stage.weight_decay if parameter.ndim > 1 else 0.0), []).append(parameter)
+    return torch.optim.AdamW([{"params": p, "lr": lr, "weight_decay": wd} for (lr, wd), p in groups.items()])

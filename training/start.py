@@ -1,0 +1,136 @@
+"""Where a run starts: the untrained model of a preset, on random or released weights, and its tokenizer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from torch import Tensor, nn
+from transformers import AddedToken, AutoTokenizer
+
+from schemas.errors import CallError
+from schemas.sample import IMAGE, MOTION, VIDEO
+from training.config import VQA2Config
+from training.model import VQA2ForConditionalGeneration
+from training.preset import Preset
+from training.tokens import CHAT_TEMPLATE, SPECIALS, TURN_END, Tokens, train_tokenizer
+
+LUMA = (0.299, 0.587, 0.114)
+TRAINING_ONLY_MISSING = ("model.motion_projector.", "model.motion_extractor.")
+"""What stock LLaVA-OneVision weights do not hold."""
+
+
+def quiet() -> None:
+    """Keep transformers from writing bars and notices of its own; errors are raised, not logged."""
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+
+
+def device() -> torch.device:
+    """Give the device to compute on: the first GPU, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def initial_tokens(preset: Preset, texts: Iterable[str]) -> Tokens:
+    """Train the preset's tokenizer on `texts`, or load the one it names. Raises CallError when it cannot be had."""
+    if preset.tokenizer is None:
+        return train_tokenizer(texts, preset.vocabulary)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(preset.tokenizer)
+    except (OSError, ValueError) as error:
+        raise _unavailable("tokenizer", preset.tokenizer, error) from None
+    known = tokenizer.get_vocab()
+    tokenizer.add_tokens([AddedToken(s, special=True, normalized=False) for s in SPECIALS if s not in known])
+    tokenizer.eos_token, tokenizer.chat_template = TURN_END, CHAT_TEMPLATE
+    return Tokens(tokenizer)
+
+
+def model_config(preset: Preset, tokens: Tokens) -> VQA2Config:
+    """Give the preset's configuration with the token ids of the tokenizer."""
+    geometry = {**preset.model, "text_config": dict(preset.model["text_config"])}
+    size = max(geometry["text_config"].get("vocab_size", 0), len(tokens.tokenizer))
+    geometry["text_config"]["vocab_size"] = size
+    return VQA2Config(
+        **geometry,
+        image_token_index=tokens.id(IMAGE),
+        video_token_index=tokens.id(VIDEO),
+        motion_token_index=tokens.id(MOTION),
+        eos_token_id=tokens.id(TURN_END),
+    )
+
+
+def initial_model(preset: Preset, config: VQA2Config, seed: int) -> VQA2ForConditionalGeneration:
+    """Make the untrained model: the same for the same preset, configuration and seed.
+
+    Raises CallError when released weights cannot be had or do not fit.
+    """
+    torch.manual_seed(seed)
+    if preset.weights is None:
+        model = VQA2ForConditionalGeneration(config)
+        if config.patch_embedding == "dct":
+            _start_from_dct(model.model.vision_tower.embeddings.patch_embedding)
+    else:
+        model = _released(preset.weights, config)
+    if preset.motion_weights and model.model.motion_extractor is not None:
+        _load_slowfast(model.model.motion_extractor, preset.motion_weights)
+    return model
+
+
+def _released(weights: str, config: VQA2Config) -> VQA2ForConditionalGeneration:
+    try:
+        model, info = VQA2ForConditionalGeneration.from_pretrained(weights, config=config, output_loading_info=True)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise _unavailable("weights", weights, error) from None
+    missing = sorted(k for k in info["missing_keys"] if not k.startswith(TRAINING_ONLY_MISSING))
+    if missing:
+        raise CallError(f"{weights}: no LLaVA-OneVision weights: {len(missing)} tensors are missing, as {missing[0]}")
+    return model
+
+
+def _load_slowfast(extractor: nn.Module, weights: str) -> None:
+    """Load the fast pathway out of a SlowFast checkpoint with pytorchvideo's names."""
+    try:
+        if weights.startswith("https://"):
+            found: Any = torch.hub.load_state_dict_from_url(weights, map_location="cpu", progress=False)
+        else:
+            found = torch.load(Path(weights), map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise _unavailable("motion weights", weights, error) from None
+    state: dict[str, Tensor] = found.get("model_state", found)
+    wanted = extractor.state_dict()
+    if missing := sorted(wanted.keys() - state.keys()):
+        raise CallError(f"{weights}: no SlowFast-R50 weights: {len(missing)} tensors are missing, as {missing[0]}")
+    extractor.load_state_dict({name: state[name] for name in wanted})
+
+
+def _unavailable(what: str, name: str, error: Exception) -> CallError:
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return CallError(
+        f"the {what} {name!r} cannot be had: {reason}; fetch them once with `hf download {name}` on a machine with a "
+        "network, or start from preset: tiny, which needs none"
+    )
+
+
+def _start_from_dct(embedding: nn.Conv2d) -> None:
+    """Start a patch embedding from the luma DCT of a patch, whitened as natural pictures need it.
+
+    Their amplitude falls as 1 / frequency, so each coefficient is scaled by its frequency: unlike random filters, these
+    tell blur, noise and blocks apart from the first step. Deterministic.
+    """
+    channels, _, side, _ = embedding.weight.shape
+    n = torch.arange(side)
+    basis = torch.cos(math.pi / side * (n[None] + 0.5) * n[:, None]) * math.sqrt(2 / side)
+    basis[0] /= math.sqrt(2)
+    frequency = torch.hypot(*torch.meshgrid(n.float(), n.float(), indexing="ij")).flatten()
+    order = frequency.argsort(stable=True)[:channels]
+    filters = torch.einsum("ui,vj->uvij", basis, basis).flatten(0, 1)[order]
+    scale = frequency[order].clamp(min=0.5) * 2 / side
+    with torch.no_grad():
+        embedding.weight.zero_()
+        embedding.weight[: len(order)] = (filters * scale[:, None, None])[:, None] * torch.tensor(LUMA)[:, None, None]
+        if embedding.bias is not None:
+            embedding.bias.zero_()
