@@ -6,6 +6,8 @@ frames are aligned by one global shift, and what then still differs is measured.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,16 +24,16 @@ FRAME_STATISTICS = (
     "residual_spread",  # its standard deviation: local change
     "edge_residual",  # its mean on the lines of an 8 x 8 grid against elsewhere: block coding
     "brightness_change",
-    "contrast_change",
     "frozen",  # share of pixels that changed by at most one grey level: a repeated frame
+    "contrast_change",
     "chroma_difference",
 )
 """What is measured between a frame and the one before it."""
 STATISTICS = tuple(f"{scope}.{name}" for scope in ("frame", "clip_mean", "clip_spread") for name in FRAME_STATISTICS)
 """The channels of a motion token: a frame's own statistics, and their mean and spread over the clip."""
 
-_CENTRE = np.array([0.5, 0.3, 1.0, 0.9, 0.5, 1.0, 0.0, 0.3, 0.02, 0.4, 0.5], np.float32)
-_SCALE = np.array([0.6, 0.5, 0.7, 0.7, 0.5, 0.7, 0.1, 0.5, 0.05, 0.35, 0.5], np.float32)
+_CENTRE = np.array([0.9, 0.7, 2.0, 1.5, 1.2, 1.8, 0.0, 0.3, 0.4, 0.05, 0.5], np.float32)
+_SCALE = np.array([0.6, 0.6, 1.0, 1.0, 0.9, 1.1, 0.1, 0.7, 0.35, 0.07, 0.6], np.float32)
 """Typical values, so that channels enter the network at about zero mean and unit spread. Constants: no fitted state."""
 
 
@@ -42,55 +44,64 @@ def frame_statistics(dense: Pixels, size: int) -> Floats:
     none before it, repeats the second's.
     """
     luma = dense[:, :size].astype(np.float32)
-    chroma = dense[:, size:].astype(np.float32)
+    chroma = np.abs(np.diff(dense[:, size::2].astype(np.float32), axis=0)).mean((1, 2))
+    contrast = np.abs(np.diff(np.log(luma.std((1, 2)) + 1)))
     shifts = _global_shifts(luma)
-    rows = [_pair(luma[t - 1], luma[t], chroma[t] - chroma[t - 1], shifts[t - 1]) for t in range(1, len(luma))]
-    table = np.array(rows, np.float32)
     moves = np.linalg.norm(np.diff(shifts, axis=0, prepend=shifts[:1]), axis=1)
-    table[:, 1] = np.log1p(moves)
+    rows = []
+    for t in range(1, len(luma)):
+        pair = _pair(luma[t - 1], luma[t], shifts[t - 1])
+        rows.append([np.log1p(np.hypot(*shifts[t - 1])), np.log1p(moves[t - 1]), *pair, contrast[t - 1]])
+    table = np.concatenate([np.array(rows, np.float32), np.log1p(chroma)[:, None]], axis=1)
     table = (np.concatenate([table[:1], table]) - _CENTRE) / _SCALE
     clip = np.concatenate([table.mean(0), table.std(0)])
     return np.concatenate([table, np.broadcast_to(clip, (len(table), len(clip)))], axis=1).astype(np.float32)
 
 
 def _global_shifts(luma: Floats) -> Floats:
-    """Find the shift of each frame against the one before, in pixels [T - 1, 2] (down, right), by phase correlation.
+    """Find the shift of each frame against the one before, in whole pixels [T - 1, 2] (down, right).
 
-    Works at half size: precise to 2 pixels, which costs a quarter, and the finer rest is left in the residual.
+    Phase correlation of the row sums and of the column sums: enough for one global shift, at a tenth of the cost of two
+    dimensions. What is finer than a pixel is left in the residual.
     """
-    half = (luma[:, ::2, ::2] + luma[:, 1::2, ::2] + luma[:, ::2, 1::2] + luma[:, 1::2, 1::2]) / 4
-    window = np.hanning(half.shape[1])[:, None] * np.hanning(half.shape[2])[None]
-    spectrum = np.fft.rfft2((half - half.mean((1, 2), keepdims=True)) * window)
+    return np.stack([_shifts_along(luma.mean(2)), _shifts_along(luma.mean(1))], axis=1)
+
+
+def _shifts_along(profile: Floats) -> Floats:
+    """[T, S] sums across one direction to the [T - 1] shifts along the other, at most a quarter of S either way."""
+    size = profile.shape[1]
+    change = (profile - profile.mean(1, keepdims=True)) * np.hanning(size).astype(np.float32)
+    spectrum = np.fft.rfft(change, axis=1)
     cross = spectrum[1:] * np.conj(spectrum[:-1])
-    peak = np.fft.irfft2(cross / (np.abs(cross) + 1e-3 * np.abs(cross).mean() + 1e-6), s=half.shape[1:])
-    limit = half.shape[1] // 4
-    near = np.fft.fftfreq(half.shape[1], 1 / half.shape[1])
-    peak[:, np.abs(near) > limit] = -np.inf
-    peak[:, :, np.abs(near) > limit] = -np.inf
-    flat = peak.reshape(len(peak), -1).argmax(1)
-    rows, columns = np.unravel_index(flat, half.shape[1:])
-    return (np.stack([near[rows], near[columns]], axis=1) * 2).astype(np.float32)
+    peak = np.fft.irfft(cross / (np.abs(cross) + 1e-2 * np.abs(cross).mean(1, keepdims=True) + 1e-6), size, axis=1)
+    shifts = np.fft.fftfreq(size, 1 / size)
+    peak[:, np.abs(shifts) > size // 4] = -np.inf
+    found: Floats = shifts[peak.argmax(1)].astype(np.float32)
+    return found
 
 
-def _pair(before: Floats, after: Floats, chroma: Floats, shift: Floats) -> list[float]:
+def _pair(before: Floats, after: Floats, shift: Floats) -> list[float]:
+    """Measure two frames: `difference` to `frozen` of FRAME_STATISTICS. Every second line is enough, at half the cost."""
+    plain = np.abs(after[::2] - before[::2])
     down, right = int(shift[0]), int(shift[1])
-    now = after[max(0, down) : after.shape[0] + min(0, down), max(0, right) : after.shape[1] + min(0, right)]
-    then = before[max(0, -down) : before.shape[0] + min(0, -down), max(0, -right) : before.shape[1] + min(0, -right)]
-    plain = np.abs(after - before)
-    change = float(now.mean() - then.mean())
-    residual = now - then - change
+    height, width = after.shape
+    now = after[max(0, down) : height + min(0, down) : 2, max(0, right) : width + min(0, right)]
+    then = before[max(0, -down) : height + min(0, -down) : 2, max(0, -right) : width + min(0, -right)]
+    residual = now - then
+    change = float(residual.mean())
+    residual -= change
+    flat = residual.ravel()
     size = np.abs(residual)
-    fine = residual[1:-1, 1:-1] - (residual[:-2, 1:-1] + residual[2:, 1:-1] + residual[1:-1, :-2] + residual[1:-1, 2:]) / 4
+    mean = float(size.mean())
+    fine = residual[:, 1:-1] * 2
+    fine -= residual[:, :-2]
+    fine -= residual[:, 2:]
     return [
-        float(np.log1p(np.hypot(down, right))),
-        0.0,
         float(np.log1p(plain.mean())),
-        float(np.log1p(size.mean())),
-        float(np.log1p(np.abs(fine).mean())),
-        float(np.log1p(residual.std())),
-        float(np.log((size[:, ::8].mean() + 0.1) / (size.mean() + 0.1))),
-        float(np.log1p(abs(change))),
-        float(abs(np.log((now.std() + 1) / (then.std() + 1)))),
+        math.log1p(mean),
+        float(np.log1p(np.abs(fine, out=fine).mean() / 2)),
+        math.log1p(math.sqrt(float(flat @ flat) / flat.size)),
+        math.log((float(size[:, ::8].mean()) + 0.1) / (mean + 0.1)),
+        math.log1p(abs(change)),
         float((plain <= 1).mean()),
-        float(np.log1p(np.abs(chroma).mean())),
     ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 
 from dataset_builder.video import Pixels
@@ -13,17 +15,18 @@ from training.config import VQA2Config
 def key_frame_pixels(frame: Pixels, config: VQA2Config) -> Tensor:
     """Bring one key frame [H, W, 3] uint8 to the vision tower's [3, size, size] uint8.
 
-    `resize` equals PIL's bicubic (and Hugging Face's video processor): antialiased, and on uint8, since resizing in
-    float drifts by up to 27 grey levels from it. `crop` keeps native pixels, because resizing destroys blur and noise;
+    `resize` is PIL's bicubic, as upstream feeds its tower: resizing in float drifts by up to 27 grey levels from it, and
+    torch's uint8 kernel still by one. `crop` keeps native pixels, because resizing destroys blur and noise;
     a frame smaller than the crop is scaled up to it.
     """
     size: int = config.vision_config.image_size
-    pixels = torch.from_numpy(frame).permute(2, 0, 1)
-    height, width = pixels.shape[1:]
+    height, width = frame.shape[:2]
     if config.key_frames == "crop" and min(height, width) >= size:
         top, left = (height - size) // 2, (width - size) // 2
-        return pixels[:, top : top + size, left : left + size].contiguous()
-    return F.interpolate(pixels[None].contiguous(), (size, size), mode="bicubic", antialias=True)[0]
+        square = frame[top : top + size, left : left + size]
+    else:
+        square = np.asarray(Image.fromarray(frame).resize((size, size), Image.Resampling.BICUBIC))
+    return torch.from_numpy(np.ascontiguousarray(square.transpose(2, 0, 1)))
 
 
 def normalised(pixels: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:

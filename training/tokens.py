@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -44,8 +45,7 @@ class Tokens:
 
     def text(self, text: str) -> list[int]:
         """Encode plain text; what looks like a special token in it stays text."""
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
-        return ids
+        return list(_encoded(self.tokenizer, text))
 
     def levels(self) -> tuple[int, ...]:
         """Give the ids of the level words as they stand after an answer's prefix, worst first.
@@ -64,6 +64,12 @@ class Tokens:
         if len(set(ids)) != len(ids):
             raise CallError("the tokenizer gives two level words the same token")
         return tuple(ids)
+
+
+@functools.lru_cache(maxsize=4096)
+def _encoded(tokenizer: Any, text: str) -> tuple[int, ...]:
+    """Prompts repeat from sample to sample, and encoding one takes as long as decoding a small clip."""
+    return tuple(tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"])
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Tokens:

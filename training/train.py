@@ -21,6 +21,7 @@ from dataset_builder.progress import ERROR_CONSOLE, progress_bar
 from schemas.errors import CallError, DataError
 from schemas.recipe import TrainRecipe, TrainStage, digest, plain
 from training.checkpoint import Block, Checkpoint, load_checkpoint, save_checkpoint, scoring_of
+from training.conversation import NO_LOSS
 from training.dataset import Collator, Located, SampleDataset, corpus_configs, read_samples, shows
 from training.feeds import FeedReader
 from training.preset import Preset, load_preset
@@ -169,6 +170,7 @@ class StageTrainer(Trainer):  # type: ignore[misc]  # transformers ships no type
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Compute the loss. Raises DataError when it is not finite."""
         names = inputs.pop("names")
+        inputs |= _answers_only(inputs["labels"])
         result = super().compute_loss(model, inputs, *args, **kwargs)
         loss = float((result[0] if isinstance(result, tuple) else result).detach())
         if not math.isfinite(loss):
@@ -186,6 +188,16 @@ class StageTrainer(Trainer):  # type: ignore[misc]  # transformers ships no type
             self.args.train_batch_size, lengths=self._lengths, generator=generator
         )
         return sampler
+
+
+def _answers_only(labels: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Have logits computed only where some sample of the batch has an answer: most of a sequence is patches.
+
+    The logits at a position are those of the next token, so labels are moved by one, here instead of in the loss.
+    """
+    following = torch.nn.functional.pad(labels[:, 1:], (0, 1), value=NO_LOSS)
+    kept = (following != NO_LOSS).any(0).nonzero().flatten()
+    return {"logits_to_keep": kept, "shift_labels": following[:, kept]}
 
 
 class _Bar(TrainerCallback):  # type: ignore[misc]  # as above

@@ -1,0 +1,180 @@
+"""A tiny corpus of real clips made at test time, and one model trained on it for a few steps."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import av
+import msgspec
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from schemas.levels import level_of_unit
+from schemas.sample import MediaRef, Provenance, Sample, Target, Turn
+from stages.wording.prompts import PUBLISHED
+from training.checkpoint import Checkpoint, load_checkpoint
+from training.config import VQA2Config
+from training.preset import load_preset
+from training.start import initial_model, model_config, quiet
+from training.tokens import Tokens, train_tokenizer
+
+FRAMES, FPS, SIZE = 16, 8, 128
+EVERYTHING = ["vision", "vision_projector", "motion", "motion_projector", "llm"]
+STAGES = [
+    {"name": "stage1", "configs": ["stage1"], "train": ["vision", "vision_projector"], "steps": 2, "batch": 3},
+    {"name": "stage2", "configs": ["stage2-ugc"], "train": EVERYTHING, "steps": 4, "batch": 3, "lr": 0.002},
+    {"name": "stage3", "configs": ["stage3-mix"], "train": EVERYTHING, "steps": 2, "batch": 3},
+]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    """Two threads are slower than one on models this small."""
+    torch.set_num_threads(1)
+    quiet()
+
+
+def write_clip(path: Path, seed: int, *, frames: int = FRAMES, fps: int = FPS, size: int = SIZE) -> Path:
+    """Encode a textured pan with more noise for a higher seed."""
+    rng = np.random.default_rng(seed)
+    wide = np.kron(rng.integers(0, 255, (size // 4, size // 2, 3)), np.ones((4, 4, 1))).astype(np.float64)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=fps, options={"crf": "18", "preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = size, size, "yuv420p"
+        for t in range(frames):
+            noisy = wide[:size, 2 * t : 2 * t + size] + rng.normal(0, 8 * seed, (size, size, 3))
+            picture = np.ascontiguousarray(noisy.clip(0, 255).astype(np.uint8))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+def video_ref(name: str, **changes: object) -> MediaRef:
+    """Refer to a clip of `write_clip`, truly unless changed."""
+    stated = {"frames": FRAMES, "fps": float(FPS), "key_frames": 2, "motion_frames": FRAMES, **changes}
+    sha256 = hashlib.sha256(name.encode()).hexdigest()
+    return MediaRef(record_id=name, kind="video", path=f"media/{name}.mp4", sha256=sha256, **stated)
+
+
+def image_ref(name: str) -> MediaRef:
+    """Refer to a still image."""
+    return MediaRef(
+        record_id=name,
+        kind="image",
+        path=f"media/{name}.png",
+        sha256="0" * 64,
+        frames=1,
+        fps=1.0,
+        key_frames=1,
+        motion_frames=0,
+    )
+
+
+def sample(config: str, media: MediaRef, question: str, answer: str, mos: float | None = None) -> Sample:
+    """Make one sample; with `mos` the answer must hold its level word."""
+    target = mos if mos is None else Target(level=level_of_unit(mos), mos=mos, raw=mos, lo=0.0, hi=1.0, synthetic=True)
+    return Sample(
+        id=f"{config}/{media.record_id}/{len(question)}",
+        stage=config,
+        task="scoring",
+        media=[media],
+        turns=[Turn(role="user", text=question), Turn(role="assistant", text=answer)],
+        target=target,
+        provenance=Provenance(
+            source="made",
+            licence="CC0-1.0",
+            group=media.record_id,
+            wording="test",
+            generator="template",
+            family="",
+            evidence=[],
+            recipe="0" * 64,
+        ),
+    )
+
+
+def scored(media: MediaRef, mos: float) -> Sample:
+    """Ask for the quality of a clip as the published prompt does."""
+    answer = f"The quality of this video is {level_of_unit(mos)}."
+    return sample("stage2-ugc", media, PUBLISHED["ugc/video"], answer, mos)
+
+
+def write_samples(corpus: Path, config: str, split: str, samples: list[Sample]) -> Path:
+    """Write one shard of a corpus."""
+    path = corpus / "data" / config / f"{split}-00000.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"".join(msgspec.json.encode(s) + b"\n" for s in samples))
+    return path
+
+
+def write_recipe(folder: Path, **keys: object) -> Path:
+    """Write a training recipe of a few steps."""
+    path = folder / "train.yaml"
+    path.write_text(yaml.safe_dump({"corpus": ".", "out": "model", "stages": STAGES, **keys}))
+    return path
+
+
+def make_corpus(folder: Path) -> Path:
+    """Make a corpus of six clips and an image: four clips to train on, two to test on."""
+    (folder / "media").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 255, (96, 80, 3), dtype=np.uint8)).save(folder / "media" / "still.png")
+    refs = [video_ref(write_clip(folder / "media" / f"clip{i}.mp4", i).stem) for i in range(6)]
+    graded = [scored(ref, 0.95 - 0.15 * i) for i, ref in enumerate(refs)]
+    main = PUBLISHED["ours/stage1/video-spatial"]
+    stage1 = [sample("stage1", ref, main, "It is noise.") for ref in refs[:4]]
+    stage1.append(sample("stage1", image_ref("still"), PUBLISHED["stage1/image"], "It is block effect."))
+    asked = PUBLISHED["stage3/video"].format(images=2, frames=FRAMES, question="Is the video noisy?")
+    stage3 = [sample("stage3", ref, asked, "Yes.") for ref in refs[:4]]
+    write_samples(folder, "stage1", "train", stage1)
+    write_samples(folder, "stage2-ugc", "train", graded[:4])
+    write_samples(folder, "stage2-ugc", "test", graded[4:])
+    write_samples(folder, "stage3-mix", "train", stage3 + graded[:4])
+    (folder / "manifest.json").write_text("{}")
+    return folder
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """A corpus that a test may spoil."""
+    return make_corpus(tmp_path / "corpus")
+
+
+@pytest.fixture(scope="session")
+def shared_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus that tests only read."""
+    return make_corpus(tmp_path_factory.mktemp("shared") / "corpus")
+
+
+@pytest.fixture(scope="session")
+def tokens() -> Tokens:
+    """A tokenizer trained on a few prompts."""
+    return train_tokenizer([PUBLISHED["ugc/video"], "The quality of this video is good."], 400)
+
+
+@pytest.fixture(scope="session")
+def config(tokens: Tokens) -> VQA2Config:
+    """The tiny preset's configuration."""
+    return model_config(load_preset("tiny"), tokens)
+
+
+@pytest.fixture(scope="session")
+def trained(shared_corpus: Path) -> Checkpoint:
+    """A checkpoint of a few steps on the shared corpus, read back from its folder."""
+    from schemas.recipe import TrainRecipe, load
+    from training.train import train
+
+    recipe = write_recipe(shared_corpus, out="model")
+    train(load(recipe, TrainRecipe), shared_corpus)
+    return load_checkpoint(shared_corpus / "model")
+
+
+@pytest.fixture
+def fresh(trained: Checkpoint) -> Checkpoint:
+    """The untrained model of the shared checkpoint, for a test to change."""
+    block = trained.block
+    return Checkpoint(initial_model(block.preset, trained.config, block.seed).eval(), trained.tokens, block)
