@@ -119,7 +119,8 @@ def _pairs(gathered: Gathered, recipe: BuildRecipe, placed: dict[str, Record]) -
     for record_id, said in gathered.annotations.items():
         target = target_of(placed[record_id], scales)
         level = target.level if target else None
-        made[record_id] = [pair for a in said for pair in pairs(placed[record_id], a, level, recipe.seed)]
+        seen = {attribute.name for a in said for attribute in a.attributes}
+        made[record_id] = [pair for a in said for pair in pairs(placed[record_id], a, level, recipe.seed, seen)]
     return made
 
 

@@ -83,7 +83,10 @@ def _check_data_file(path: Path, corpus: Path, manifest: Manifest, seen: _Seen) 
             if other != split:
                 yield Problem(name, line, field_name, f"{key!r} is in split {other} too ({first}): the splits leak")
         for media in sample.media:
-            seen.media.setdefault(media.path, media)
+            if seen.media.setdefault(media.path, media).sha256 != media.sha256:
+                yield Problem(
+                    name, line, "media/sha256", f"{sample.id!r}: another sample says other bytes of {media.path}"
+                )
 
 
 def _check_level(sample: Sample, name: str, line: int) -> Iterator[Problem]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -15,9 +14,26 @@ Plugins = Annotated[list[Path] | None, typer.Option(help="A folder of plug-in fi
 
 def mount(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    for command in (build, check, export):
+    for command in (demo, build, check, export):
         app.command()(command)
     app.command("list")(list_plugins)
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Where everything goes.")] = Path("vqa2-demo"),
+    seed: Annotated[int, typer.Option(min=0, help="Seed of clips, splits, wording and training.")] = 0,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes [default: all cores].")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run the whole chain on real content: clips, corpus, a tiny trained model and its scores."""
+    from dataset_builder.demo.run import run_demo
+    from dataset_builder.demo.show import show
+
+    summary = run_demo(out, seed, workers)
+    if as_json:
+        typer.echo(orjson.dumps(summary).decode())
+    else:
+        show(summary, out)
 
 
 def build(
@@ -30,17 +46,12 @@ def build(
 ) -> None:
     """Build a corpus folder from label tables and clips."""
     from dataset_builder.build import build as build_corpus
-    from dataset_builder.progress import progress_bar
+    from dataset_builder.progress import tracker
     from schemas.recipe import BuildRecipe, load
 
     wanted = load(recipe, BuildRecipe, overrides or [])
     folder = out or Path(f"{wanted.name}-corpus")
-    with progress_bar() as progress:
-
-        def track(what: str, total: int) -> Callable[[], None]:
-            task = progress.add_task(what, total=total)
-            return lambda: progress.advance(task)
-
+    with tracker() as track:
         built = build_corpus(wanted, recipe, folder, workers=workers, plugins=plugins or (), track=track)
     manifest, limit = built.manifest, wanted.max_quarantine
     if as_json:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -18,3 +21,15 @@ def progress_bar() -> Progress:
         TimeRemainingColumn(),
         console=ERROR_CONSOLE,
     )
+
+
+@contextmanager
+def tracker() -> Iterator[Callable[[str, int], Callable[[], None]]]:
+    """Show progress while in the context: call with a description and a total, get the call that advances by one."""
+    with progress_bar() as progress:
+
+        def track(what: str, total: int) -> Callable[[], None]:
+            task = progress.add_task(what, total=total)
+            return lambda: progress.advance(task)
+
+        yield track

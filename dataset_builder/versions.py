@@ -8,6 +8,7 @@ from types import ModuleType
 import msgspec
 
 import dataset_builder.distortions
+from dataset_builder.distort import distort_item
 from dataset_builder.engine import Item
 from dataset_builder.gather import Gathered, Run
 from dataset_builder.video import inspect_item
@@ -41,6 +42,7 @@ def add_versions(gathered: Gathered, run: Run, distort: Distort, folder: Path) -
     items = [
         {
             "source": str(gathered.files[record.id]),
+            "media": msgspec.to_builtins(record.media),
             "kind": kind,
             "severity": severity,
             "seed": run.recipe.seed,
@@ -90,7 +92,5 @@ def _drawn(record: Record, modules: dict[str, ModuleType], distort: Distort, see
 
 def make_version(item: Item) -> Item:
     """Render one version and look at it, as work for the engine: gives its Media, path relative to `out_folder`."""
-    from dataset_builder.distort import distort_one
-
-    made = distort_one(item)
+    made = distort_item(item)
     return inspect_item({"path": str(Path(item["out_folder"]) / made["path"]), "relative": made["path"]})

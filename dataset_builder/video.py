@@ -95,6 +95,18 @@ def read_clip(path: Path, dense: DenseForm | None = None, *, keys: bool = True) 
     return Clip(found, indices, small.array() if dense else None, count, fps)
 
 
+def rgb_of(frame: VideoFrame) -> Pixels:
+    """Convert a decoded frame to [H, W, 3] uint8 RGB, not rotated."""
+    return frame.reformat(format="rgb24", threads=1).to_ndarray().astype(np.uint8, copy=False)
+
+
+def rgb_frames(path: Path) -> Iterator[Pixels]:
+    """Decode a clip and give its frames one by one as [H, W, 3] uint8 RGB, as displayed. Raises MediaError."""
+    with _opened(path) as (container, stream):
+        for frame in _frames(container, stream):
+            yield np.ascontiguousarray(np.rot90(rgb_of(frame), _quarter_turns(frame)))
+
+
 class _Growing:
     """An array that frames are written into as they come: no list of frames beside it, so half the peak memory."""
 

@@ -183,14 +183,14 @@ def _json_line(line: str) -> object:
 
 
 def _read_xlsx(path: Path, recipe: SourceRecipe) -> tuple[list[str], Iterator[Row | str]]:
+    import zipfile
+
     import openpyxl
     from openpyxl.utils.exceptions import InvalidFileException
 
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except (InvalidFileException, KeyError, OSError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
+    except (InvalidFileException, KeyError, zipfile.BadZipFile) as error:
         raise ValueError(f"no XLSX workbook ({error})") from None
     try:
         if recipe.sheet and recipe.sheet not in book.sheetnames:

@@ -6,7 +6,7 @@ from hash(seed, annotation id). The families are those of arXiv 2411.03795; the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from schemas.annotation import Annotation, Attribute
 from schemas.draws import pick, share, shuffled
@@ -47,10 +47,16 @@ _IN_CONTEXT = (
 )
 
 
-def pairs(record: Record, annotation: Annotation, level: Level | None, seed: int) -> Iterator[Pair]:
-    """Make the pairs of one annotation. `level` is the record's, used where the expert gave none."""
+def pairs(
+    record: Record, annotation: Annotation, level: Level | None, seed: int, seen: Collection[str] = ()
+) -> Iterator[Pair]:
+    """Make the pairs of one annotation.
+
+    `level` is the record's, used where the expert gave none; `seen` names what others saw in the clip, which is then
+    not asked for as absent.
+    """
     make = _Maker(record, annotation, seed)
-    yield from _quality_centric(make, annotation, seed)
+    yield from _quality_centric(make, annotation, seed, {*seen, *(d.name for d in record.distortions)})
     for index, attribute in enumerate(annotation.attributes):
         yield from _temporal_centric(make, attribute, index)
         yield from _in_context_centric(make, attribute, index)
@@ -91,17 +97,18 @@ class _Maker:
         return pick(wordings, self.seed, self.annotation.id, key).format(name=name)
 
 
-def _quality_centric(make: _Maker, annotation: Annotation, seed: int) -> Iterator[Pair]:
+def _quality_centric(make: _Maker, annotation: Annotation, seed: int, seen: set[str]) -> Iterator[Pair]:
     """Ask yes/no once for a present and once for an absent attribute, the degree, and the worst problem."""
     present = {a.name: a for a in annotation.attributes}
     if present:
         chosen = present[pick(sorted(present), seed, annotation.id, "present")]
         yes = f"Yes, there is {chosen.degree} {chosen.name} in this video."
         yield _yes_no(make, "present", chosen.name, "A. Yes", yes)
-    # An absent attribute is one of the taxonomy that no attribute of the expert resembles by a word.
-    words = {word for name in present for word in name.split()}
+    # An absent attribute is one of the taxonomy that resembles nothing that was seen by any word. An expert who said
+    # nothing at all has not said that anything is absent.
+    words = {word for name in (*present, *seen) for word in name.split()}
     absent = [name for name in (*SPATIAL, *MOTION) if not words & set(name.split())]
-    if absent:
+    if absent and (present or annotation.overall.strip()):
         name = pick(absent, seed, annotation.id, "absent")
         yield _yes_no(make, "absent", name, "B. No", f"No, there is no {name} in this video.")
     for index, attribute in enumerate(annotation.attributes):

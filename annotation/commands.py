@@ -1,0 +1,44 @@
+"""The commands below `annotate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def mount(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    group = typer.Typer(no_args_is_help=True, help="Annotations of clips.")
+    group.command("ground-truth")(ground_truth)
+    group.callback()(lambda: None)
+    app.add_typer(group, name="annotate")
+
+
+def ground_truth(
+    truth: Annotated[Path, typer.Argument(help="JSON lines of schema ground-truth.")],
+    out: Annotated[Path, typer.Option(help="The file of annotations to write.")],
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the wording.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")] = False,
+) -> None:
+    """Derive annotations from ground truth (rater `synthetic`)."""
+    import orjson
+
+    from annotation.ground_truth import annotate
+    from dataset_builder.corpus import write_jsonl
+    from schemas.errors import CallError, DataError
+    from schemas.record import GroundTruth
+    from schemas.validate import Problem, read_jsonl
+
+    if not truth.is_file():
+        raise CallError(f"there is no file {str(truth)!r}")
+    rows = [row for _, row in read_jsonl(truth, GroundTruth, str(truth))]
+    problems = [row for row in rows if isinstance(row, Problem)]
+    if problems:
+        raise DataError("\n".join(map(str, problems)))
+    write_jsonl(out, [annotate(row, seed) for row in rows if isinstance(row, GroundTruth)])
+    if as_json:
+        typer.echo(orjson.dumps({"file": str(out), "annotations": len(rows)}).decode())
+    else:
+        typer.echo(f"{len(rows)} annotations written to {out}")

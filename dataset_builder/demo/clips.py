@@ -1,0 +1,288 @@
+"""Makes the demo's raw material from real contents: clips, label tables, ground truth and a build recipe.
+
+The scores are measured full-reference quality against the clean clip, and called synthetic wherever they appear.
+`python -m dataset_builder.demo.clips OUT --seed N` writes them.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+import typer
+import yaml
+
+from dataset_builder import engine
+from dataset_builder.corpus import write_jsonl
+from dataset_builder.demo.contents import CONTENTS, Content, locate
+from dataset_builder.distort import SEVERITIES, Degradation, Shape, distorted
+from dataset_builder.encode import encode_picture, encode_video, through_codec
+from dataset_builder.filtering import ssim
+from dataset_builder.video import Pixels, rgb_frames
+from schemas.draws import pick, share, shuffled
+from schemas.errors import DataError
+from schemas.record import Distortion, GroundTruth
+
+SIZE, FRAMES, FPS = 128, 16, 8.0
+SHAPE = Shape(SIZE, SIZE, FPS, FRAMES)
+VIEWS = ("a", "b")
+"""Two clips of each content: another part of the photograph or of the time; both in one content group."""
+KINDS = ("blur", "compression", "flicker", "noise", "overexposure", "stutter", "underexposure")
+PER_KIND = 2
+FLOOR_DB, CEILING_DB = 2.0, 22.0
+"""SSIM in dB that maps to 0 and 100; a clean clip after its near-lossless encode lies above the ceiling."""
+SESSION_CRF = (20, 32, 42)
+
+
+def quality(references: list[Pixels], frames: list[Pixels]) -> float:
+    """Measure the quality of a clip against its clean reference, 0 to 100: aligned frame by frame.
+
+    Mean luma SSIM (Wang et al., 2004) in dB, -10 lg(1 - SSIM), weighed by how alike the two clips change from frame to
+    frame, and mapped linearly. The mapping is ours; the number is a stand-in for a mean opinion score.
+    """
+    height, width, _ = references[0].shape
+    mean = float(np.mean(ssim(references, frames, width, height)))
+    decibel = -10 * math.log10(max(1 - mean, 1e-6))
+    change, wanted = _changes(frames), _changes(references)
+    alike = float(np.mean((2 * change * wanted + 1) / (change**2 + wanted**2 + 1)))
+    return round(100 * min(1.0, max(0.0, (decibel * alike - FLOOR_DB) / (CEILING_DB - FLOOR_DB))), 3)
+
+
+def _changes(frames: list[Pixels]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Mean absolute change of brightness from each frame to the next, shape [T - 1]."""
+    grey = np.stack([frame.mean(axis=2) for frame in frames])
+    changes: np.ndarray[Any, np.dtype[np.float64]] = np.abs(np.diff(grey, axis=0)).mean(axis=(1, 2))
+    return changes
+
+
+def clean_frames(content: Content, view: str, count: int, seed: int) -> list[Pixels]:
+    """Cut `count` clean frames of SIZE x SIZE from a content: a pan over a photograph, or a part of a real clip."""
+    draw = (seed, content.name, view)
+    if content.kind == "clip":
+        step = 3
+        frames = [f for i, f in enumerate(rgb_frames(locate(content))) if i % step == 0]
+        half = len(frames) // 2
+        part = frames[:half] if view == VIEWS[0] else frames[half:]
+        if len(part) < count:  # there and back again, so that nothing jumps
+            part = (part + part[-2:0:-1]) * (count // len(part) + 1)
+        path = [(0, 0)] * count
+        chosen = [_shrunk(frame) for frame in part[:count]]
+    else:
+        chosen = [_shrunk(next(rgb_frames(locate(content))))] * count
+        speed = 1 + 5 * share(*draw, "speed")
+        angle = 2 * math.pi * share(*draw, "angle")
+        path = [(round(speed * i * math.sin(angle)), round(speed * i * math.cos(angle))) for i in range(count)]
+    height, width, _ = chosen[0].shape
+    top = int(share(*draw, "top") * (height - SIZE + 1))
+    left = int(share(*draw, "left") * (width - SIZE + 1))
+    corners = [(_bounce(top + dy, height - SIZE), _bounce(left + dx, width - SIZE)) for dy, dx in path]
+    return [frame[y : y + SIZE, x : x + SIZE] for frame, (y, x) in zip(chosen, corners, strict=True)]
+
+
+def _shrunk(frame: Pixels) -> Pixels:
+    """Shrink a large picture to a shorter side of 256: what was taken is sharp again, and its scene is in view."""
+    height, width, _ = frame.shape
+    factor = 256 / min(height, width)
+    if factor >= 1:
+        return frame
+    import av
+
+    picture = av.VideoFrame.from_ndarray(frame, "rgb24")
+    small = picture.reformat(round(width * factor), round(height * factor), interpolation="AREA", threads=1)
+    return small.to_ndarray().astype(np.uint8, copy=False)
+
+
+def _bounce(at: int, last: int) -> int:
+    """Keep a pan inside the picture by turning it back at the edges."""
+    if last == 0:
+        return 0
+    at %= 2 * last
+    return min(at, 2 * last - at)
+
+
+def make_view(item: dict[str, Any]) -> dict[str, Any]:
+    """Make all clips of one view of one content, as work for the engine; gives the rows of the tables."""
+    content = next(c for c in CONTENTS if c.name == item["content"])
+    out, seed, view = Path(item["out"]), int(item["seed"]), item["view"]
+    clean = clean_frames(content, view, FRAMES, seed)
+    stem = f"{content.name}-{view}"
+    rows: dict[str, Any] = {"ugc": [], "truth": [], "streaming": [], "clean": []}
+    for kind, severity in [("clean", 0), *_versions(stem, seed)]:
+        name = f"{stem}-{kind}-{severity}.mp4"
+        frames, truth = clean, None
+        if severity:
+            wanted = _windowed(kind, severity, stem, seed)
+            frames = list(distorted(iter(clean), SHAPE, wanted, seed=seed, key=stem))
+            truth = _truth(name, wanted)
+            rows["truth"].append(msgspec.to_builtins(truth))
+        encode_video(frames, FPS, out / "ugc" / "clips" / name)
+        main = truth.distortions[0].name if truth else ""
+        rows["ugc"].append([name, quality(clean, frames), content.name, main])
+    for number in range(2):
+        rows["streaming"].append(_make_session(content, view, number, out, seed))
+    if view == VIEWS[0]:
+        rows["clean"] = _make_clean(content, clean, out)
+    return rows
+
+
+def _versions(stem: str, seed: int) -> list[tuple[str, int]]:
+    """Draw PER_KIND severities of each kind; over all clips every severity comes as often as any other."""
+    return [(k, s) for k in KINDS for s in sorted(shuffled(SEVERITIES, seed, stem, k)[:PER_KIND])]
+
+
+def _windowed(kind: str, severity: int, stem: str, seed: int) -> Degradation:
+    """Let every fourth distortion last for a second or so only: ground truth for questions about time."""
+    if share(seed, stem, kind, str(severity), "window") < 0.75 or kind == "compression":
+        return Degradation(kind, severity)
+    start = pick((0.0, 0.5), seed, stem, kind, "start")
+    return Degradation(kind, severity, start=start, end=start + 1.5)
+
+
+def _truth(clip: str, wanted: Degradation) -> GroundTruth:
+    import dataset_builder.distortions
+    from schemas.plugins import load_plugin
+
+    name = load_plugin(dataset_builder.distortions, wanted.kind).NAME
+    done = Distortion(name=name, severity=wanted.severity, start=wanted.start, end=wanted.end)
+    return GroundTruth(clip=clip, distortions=[done])
+
+
+def _make_session(content: Content, view: str, number: int, out: Path, seed: int) -> list[Any]:
+    """Make a streaming session: a real encode, and stalls as frozen frames; gives its row."""
+    name = f"{content.name}-{view}-session-{number}.mp4"
+    draw = (seed, name)
+    reference = clean_frames(content, view, 2 * FRAMES, seed)
+    played = list(through_codec(iter(reference), FPS, pick(SESSION_CRF, *draw, "crf")))
+    events = pick((0, 1, 1, 2, 3), *draw, "events")
+    before = sorted(shuffled(range(4, 2 * FRAMES, 5), *draw, "where")[:events])
+    lengths = {at: 4 * (1 + int(3 * share(*draw, str(at)))) for at in before}
+    shown: list[Pixels] = []
+    stalls: list[tuple[float, float]] = []
+    for index, frame in enumerate(played):
+        if index in lengths:
+            stalls.append((len(shown) / FPS, lengths[index] / FPS))
+            shown += [shown[-1]] * lengths[index]
+        shown.append(frame)
+    encode_video(shown, FPS, out / "streaming" / "clips" / name)
+    # A stall costs by how often and how long: synthetic, like the rest of the score.
+    penalty = math.exp(-0.25 * events - 1.5 * sum(d for _, d in stalls) / (len(shown) / FPS))
+    return [name, round(quality(reference, played) * penalty, 3), content.name, str([list(s) for s in stalls])]
+
+
+def _make_clean(content: Content, clean: list[Pixels], out: Path) -> list[list[str]]:
+    folder = out / "clean" / "clips"
+    encode_video(clean, FPS, folder / f"{content.name}.mp4")
+    rows = [[f"{content.name}.mp4", content.name]]
+    if content.kind == "photograph":
+        encode_picture(_shrunk(next(rgb_frames(locate(content)))), folder / f"{content.name}.png")
+        rows.append([f"{content.name}.png", content.name])
+    return rows
+
+
+def make_clips(
+    out: Path,
+    seed: int,
+    workers: int | None = None,
+    track: Callable[[str, int], Callable[[], None]] = lambda _what, _total: lambda: None,
+) -> None:
+    """Write clips, tables, ground truth and `build.yaml` below `out`: the same bytes for any number of workers."""
+    for content in CONTENTS:
+        locate(content)
+    for part in ("ugc", "streaming", "clean"):
+        (out / part / "clips").mkdir(parents=True, exist_ok=True)
+    items = [{"content": c.name, "view": view, "seed": seed, "out": str(out)} for c in CONTENTS for view in VIEWS]
+    advance = track("making clips", len(items))
+    outcomes = engine.run("dataset_builder.demo.clips:make_view", items, slots=workers, on_done=lambda _: advance())
+    rows: dict[str, list[Any]] = {"ugc": [], "truth": [], "streaming": [], "clean": []}
+    for item, outcome in zip(items, outcomes, strict=True):
+        if outcome.result is None:
+            raise DataError(f"the clips of {item['content']!r} cannot be made: {outcome.error}")
+        for table, added in outcome.result.items():
+            rows[table] += added
+    rows["ugc"] += _add_bad_inputs(out / "ugc" / "clips")
+    _write_table(out / "ugc" / "labels.csv", ["clip", "score", "content", "distortion"], rows["ugc"])
+    _write_table(out / "streaming" / "labels.csv", ["clip", "score", "content", "stalls"], rows["streaming"])
+    _write_table(out / "clean" / "labels.csv", ["clip", "content"], rows["clean"])
+    write_jsonl(out / "ugc" / "ground_truth.jsonl", [msgspec.convert(row, GroundTruth) for row in rows["truth"]])
+    (out / "build.yaml").write_text(yaml.safe_dump(_recipe(seed), sort_keys=False), encoding="utf-8")
+
+
+def _add_bad_inputs(clips: Path) -> list[list[Any]]:
+    """Add what users' folders hold: a cut file, one that is no video, a clip nobody labelled, and useless rows."""
+    good = sorted(clips.glob("*.mp4"))[0].read_bytes()
+    (clips / "cut short.mp4").write_bytes(good[: len(good) // 2])
+    (clips / "no video.mp4").write_text("this is no video\n")
+    (clips / "nobody labelled this.mp4").write_bytes(good)
+    return [
+        ["cut short.mp4", 50, "bad inputs", ""],
+        ["no video.mp4", 50, "bad inputs", ""],
+        ["lost.mp4", 50, "bad inputs", ""],
+        ["nobody rated this.mp4", "nan", "bad inputs", ""],
+        ["rated on another scale.mp4", 4200, "bad inputs", ""],
+    ]
+
+
+def _write_table(path: Path, header: list[str], rows: list[list[Any]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        out = csv.writer(file, lineterminator="\n")
+        out.writerow(header)
+        out.writerows(rows)
+
+
+def _recipe(seed: int) -> dict[str, Any]:
+    scale = {"lo": 0, "hi": 100, "range": "nominal", "kind": "synthetic"}
+    licence = "see the licences of the packages that ship the contents"
+    return {
+        "name": "demo",
+        "seed": seed,
+        "sources": [
+            {
+                "name": "demo_ugc",
+                "table": "ugc/labels.csv",
+                "clips": "ugc/clips",
+                "licence": licence,
+                "columns": {"clip": "clip", "score": "score", "group": "content", "distortion": "distortion"},
+                "scale": scale,
+                "annotations": "ugc/annotations.jsonl",
+            },
+            {
+                "name": "demo_streaming",
+                "table": "streaming/labels.csv",
+                "clips": "streaming/clips",
+                "licence": licence,
+                "columns": {"clip": "clip", "score": "score", "group": "content", "stalls": "stalls"},
+                "scale": scale,
+            },
+            {
+                "name": "demo_clean",
+                "table": "clean/labels.csv",
+                "clips": "clean/clips",
+                "licence": licence,
+                "columns": {"clip": "clip", "group": "content"},
+            },
+        ],
+        "stages": ["stage1", "stage2-ugc", "stage2-streaming", "stage3", "stage3-mix"],
+        "distort": {"sources": ["demo_clean"], "severities": [2, 3, 5], "per_clip": 3},
+        "split": {"train": 0.7, "val": 0.0, "test": 0.3},
+    }
+
+
+def _main(
+    out: Path,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    workers: Annotated[int | None, typer.Option(min=1)] = None,
+) -> None:
+    """Make the demo's clips, label tables, ground truth and build recipe below OUT."""
+    from dataset_builder.progress import tracker
+
+    with tracker() as track:
+        make_clips(out, seed, workers, track)
+
+
+if __name__ == "__main__":
+    typer.run(_main)

@@ -1,0 +1,31 @@
+"""Noise of a camera in low light: shot noise and read noise, in linear light, independent for each pixel and frame.
+
+With a full well of W electrons a pixel of linear value v collects v W on average, with variance v W (shot, Poisson,
+taken as normal) + R^2 (read noise): the EMVA 1288 camera model. Linear light is taken with a gamma of 2.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from dataset_builder.distort import Shape
+from dataset_builder.video import Pixels
+
+NAME = "noise"
+STILLS = True
+FULL_WELL = (1200.0, 450.0, 170.0, 65.0, 25.0)
+READ_ELECTRONS = 2.0
+GAMMA = 2.2
+_LINEAR = (np.arange(256) / 255.0) ** GAMMA
+
+
+def apply(frames: Iterator[Pixels], shape: Shape, severity: int, rng: np.random.Generator) -> Iterator[Pixels]:
+    """Add noise to every frame."""
+    well = FULL_WELL[severity - 1]
+    for frame in frames:
+        electrons = (_LINEAR * well).astype(np.float32)[frame]
+        spread = np.sqrt(electrons + np.float32(READ_ELECTRONS**2))
+        seen = electrons + spread * rng.standard_normal(frame.shape, dtype=np.float32)
+        yield np.rint(255 * (np.clip(seen / np.float32(well), 0, 1)) ** (1 / GAMMA)).astype(np.uint8)

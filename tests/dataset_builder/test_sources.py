@@ -1,0 +1,185 @@
+"""The contract of every source, and tables in all the shapes in which users have them."""
+
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import orjson
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+import dataset_builder.sources
+from dataset_builder.labels import LabelRow
+from dataset_builder.sources.table import labels
+from schemas.errors import CallError
+from schemas.manifest import Quarantined
+from schemas.plugins import load_plugin, plugin_names
+from schemas.recipe import Columns, Scale, SourceRecipe
+from schemas.record import Stall
+
+COLUMNS = Columns(clip="clip", score="mos", std="sd", ratings="n", group="who", stalls="stalls")
+ROWS: list[dict[str, Any]] = [
+    {"clip": "a.mp4", "mos": 3.5, "sd": 0.5, "n": 20, "who": "x", "stalls": "[[1, 0.5]]"},
+    {"clip": "-b ü", "mos": 1, "sd": None, "n": None, "who": None, "stalls": "[]"},
+]
+
+
+def read(folder: Path, table: str, columns: Columns = COLUMNS, **options: Any) -> list[LabelRow | Quarantined]:
+    scale = options.pop("scale", Scale(lo=1, hi=5))
+    recipe = SourceRecipe(name="s", table=table, clips=".", licence="l", columns=columns, scale=scale, **options)
+    return list(labels(recipe, folder))
+
+
+@pytest.mark.parametrize("name", plugin_names(dataset_builder.sources))
+def test_every_source_keeps_the_contract(name: str, tmp_path: Path) -> None:
+    source = load_plugin(dataset_builder.sources, name)
+    assert source.__doc__
+    assert isinstance(source.HOMEPAGE, str)
+    assert isinstance(source.PAPER, str)
+    (tmp_path / "labels.csv").write_text(source.EXAMPLE)
+    recipe = SourceRecipe(
+        name="s",
+        table="labels.csv",
+        clips=".",
+        licence="l",
+        columns=Columns(clip="clip", score="mos"),
+        scale=Scale(lo=1, hi=5),
+    )
+    rows = list(source.labels(recipe, tmp_path))
+    assert len(rows) >= 2
+    assert all(isinstance(row, LabelRow) and row.score for row in rows)
+
+
+def write(folder: Path, kind: str) -> str:
+    path = folder / f"t.{kind}"
+    header = list(ROWS[0])
+    if kind in {"csv", "tsv"}:
+        import csv
+
+        with path.open("w", newline="", encoding="utf-8-sig") as file:
+            out = csv.writer(file, delimiter="\t" if kind == "tsv" else ",")
+            out.writerow(header)
+            out.writerows([["" if v is None else v for v in row.values()] for row in ROWS])
+    elif kind == "json":
+        path.write_bytes(b"\xef\xbb\xbf" + orjson.dumps(ROWS))
+    elif kind == "jsonl":
+        path.write_bytes(b"\n".join(map(orjson.dumps, ROWS)))
+    elif kind == "xlsx":
+        book = openpyxl.Workbook()
+        assert book.active is not None
+        book.active.append(header)
+        for row in ROWS:
+            book.active.append(list(row.values()))
+        book.save(path)
+    else:
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(ROWS), path)
+    return path.name
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "json", "jsonl", "xlsx", "parquet"])
+def test_every_format_says_the_same(tmp_path: Path, kind: str) -> None:
+    first, second = read(tmp_path, write(tmp_path, kind))
+    assert isinstance(first, LabelRow)
+    assert isinstance(second, LabelRow)
+    assert first.score is not None
+    assert second.score is not None
+    assert (first.row, first.clip, first.group) == (1, "a.mp4", "x")
+    assert (first.score.value, first.score.std, first.score.ratings) == (3.5, 0.5, 20)
+    assert first.stalls == [Stall(start=1.0, duration=0.5)]
+    assert (second.clip, second.score.value, second.score.std, second.group, second.stalls) == (
+        "-b ü",
+        1.0,
+        None,
+        None,
+        [],
+    )
+
+
+def test_json_lines_under_another_name_and_numbers_as_names(tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text('{"clip": 42, "mos": "3"}\n{"clip": "x", "mos": 2}\nnot json\n')
+    first, second, third = read(tmp_path, "t.json", Columns(clip="clip", score="mos"))
+    assert isinstance(first, LabelRow)
+    assert first.clip == "42"
+    assert isinstance(second, LabelRow)
+    assert isinstance(third, Quarantined)
+    assert (third.row, third.reason[:22]) == (3, "the line is not JSON: ")
+
+
+def test_semicolons_and_decimal_commas_must_be_declared(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("clip;mos\na;3,5\n")
+    columns = Columns(clip="clip", score="mos")
+    with pytest.raises(CallError, match="declare separator: ';'"):
+        read(tmp_path, "t.csv", columns)
+    (row,) = read(tmp_path, "t.csv", columns, separator=";")
+    assert isinstance(row, Quarantined)
+    assert "declare decimal: ','" in row.reason
+    (row,) = read(tmp_path, "t.csv", columns, separator=";", decimal=",")
+    assert isinstance(row, LabelRow)
+    assert row.score is not None
+    assert row.score.value == 3.5
+
+
+@pytest.mark.parametrize(
+    ("line", "field", "reason"),
+    [
+        ("a,nan,,,,", "mos", "not a finite number"),
+        ("a,inf,,,,", "mos", "not a finite number"),
+        ("a,high,,,,", "mos", "not a number"),
+        ("a,5.01,,,,", "mos", "outside the declared scale 1 to 5"),
+        ("a,3,-1,,,", "mos", "standard deviation"),
+        ("a,3,,2.5,,", "mos", "no number of ratings"),
+        (",3,,,,", "clip", "names no clip"),
+        ("../a,3,,,,", "clip", "component '..'"),
+        ("/a,3,,,,", "clip", "absolute"),
+        ('"a\nb",3,,,,', "clip", "newline"),
+        ("a\0b,3,,,,", "clip", "NUL"),
+        ('a,3,,,,"[[1]]"', "stalls", "no list"),
+        ('a,3,,,,"[[1,2],[2,1]]"', "stalls", "before the one before it ends"),
+        ('a,3,,,,"[[-1,2]]"', "stalls", "0 s or later"),
+        ("a,3,,,", None, "5 cells, the header 6"),
+        ("a,3,,,,,", None, "7 cells, the header 6"),
+    ],
+)
+def test_bad_cells_are_quarantined_by_row_and_column(tmp_path: Path, line: str, field: str | None, reason: str) -> None:
+    (tmp_path / "t.csv").write_text(f"clip,mos,sd,n,who,stalls\ngood,3,,,,\n{line}\ngood2,3,,,,\n")
+    before, bad, after = read(tmp_path, "t.csv")
+    assert isinstance(before, LabelRow)
+    assert isinstance(after, LabelRow)
+    assert isinstance(bad, Quarantined)
+    assert (bad.file, bad.row, bad.field) == ("t.csv", 2, field)
+    assert reason in bad.reason
+
+
+def test_data_that_looks_like_code_or_options_stays_data(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("clip,mos\n=1+1,3\n--help,3\n1e5,3\nNA,3\nnull,3\n")
+    rows = read(tmp_path, "t.csv", Columns(clip="clip", score="mos"))
+    assert [row.clip for row in rows if isinstance(row, LabelRow)] == ["=1+1", "--help", "1e5", "NA", "null"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("t.csv", b"", "it is empty"),
+        ("t.csv", b"clip,mos,mos\n", "two columns are called 'mos'"),
+        ("t.csv", b"Clip,MOS\n", "no column 'clip' \\(for clip\\), did you mean 'Clip'"),
+        ("t.csv", "clip,mos\nä,3\n".encode("latin-1"), "declare its encoding"),
+        ("t.json", b"{", "neither JSON nor JSON Lines"),
+        ("t.json", b"[]", "holds no rows"),
+        ("t.xlsx", b"PK", "cannot be read"),
+        ("t.parquet", b"PAR1", "cannot be read"),
+        ("t.doc", b"", "a table is .csv"),
+    ],
+)
+def test_unreadable_tables_say_what_to_do(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(CallError, match=message):
+        read(tmp_path, name, Columns(clip="clip", score="mos"))
+
+
+def test_a_missing_table_and_an_undeclared_scale(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("clip,mos\n")
+    with pytest.raises(CallError, match="did you mean 'labels.csv'"):
+        read(tmp_path, "label.csv")
+    with pytest.raises(CallError, match="needs its rating scale"):
+        read(tmp_path, "labels.csv", scale=None)

@@ -1,0 +1,62 @@
+from pathlib import Path
+
+import pytest
+
+from schemas.recipe import BuildRecipe, RecipeError, TrainRecipe, convert, digest, load
+
+GOOD = "name: n\nsources: [{name: a, table: t.csv, clips: c, licence: l, columns: {clip: file}}]\nstages: [stage1]\n"
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    path = tmp_path / "recipe.yaml"
+    path.write_text("\ufeff" + GOOD, encoding="utf-8")
+    return path
+
+
+def test_overrides_reach_into_lists_and_absent_sections(recipe: Path) -> None:
+    made = load(recipe, BuildRecipe, ["seed=3", "sources.0.columns.score=mos", "split={train: 1, test: 0}"])
+    assert (made.seed, made.sources[0].columns.score, made.split.train) == (3, "mos", 1.0)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("sources.0.colums.clip=x", r"unknown key 'sources\[0\].colums'; did you mean 'columns'\?"),
+        ("prompt=varied", r"unknown key 'prompt'; did you mean 'prompts'\?"),
+        ("split.trian=1", r"unknown key 'split.trian'; did you mean 'train'\?"),
+        ("seed=many", "Expected `int`, got `str` at `seed`"),
+        ("prompts=free", "Invalid enum value 'free' at `prompts`"),
+        ("split.train=0.5", "split shares"),
+        ("seed", "an override reads key.path=value"),
+        ("sources.7.name=x", "there is no '7'"),
+        ("seed=[", "not YAML"),
+    ],
+)
+def test_wrong_keys_and_values_are_named(recipe: Path, override: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        load(recipe, BuildRecipe, [override])
+
+
+def test_unreadable_recipes(tmp_path: Path, recipe: Path) -> None:
+    with pytest.raises(RecipeError, match="no such recipe; did you mean 'recipe.yaml'"):
+        load(tmp_path / "recipes.yaml", BuildRecipe)
+    for text, message in [("- a", "mapping"), ("a: [", "not readable as YAML"), ("", "mapping")]:
+        recipe.write_text(text)
+        with pytest.raises(RecipeError, match=message):
+            load(recipe, BuildRecipe)
+
+
+def test_digest_changes_with_meaning_only(recipe: Path) -> None:
+    plain = load(recipe, BuildRecipe)
+    recipe.write_text(GOOD + "seed: 0\n")
+    assert digest(load(recipe, BuildRecipe)) == digest(plain)
+    assert digest(load(recipe, BuildRecipe, ["seed=1"])) != digest(plain)
+
+
+def test_a_training_stage_has_one_length() -> None:
+    stage = {"name": "s", "configs": ["stage1"], "train": ["llm"]}
+    with pytest.raises(RecipeError, match="epochs or steps"):
+        convert({"corpus": "c", "out": "o", "stages": [stage]}, TrainRecipe, "r.yaml")
+    with pytest.raises(RecipeError, match=r"unknown key 'stages\[0\].epoch'; did you mean 'epochs'"):
+        convert({"corpus": "c", "out": "o", "stages": [{**stage, "epoch": 1}]}, TrainRecipe, "r.yaml")
