@@ -7,9 +7,9 @@ import difflib
 import importlib.util
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from training.checkpoint import Checkpoint
     from training.score import Row
 
-MEDIA_SUFFIXES = frozenset(".mp4 .mov .mkv .webm .avi .m4v .y4m .ts .png .jpg .jpeg .bmp .webp".split())
+SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".y4m", ".ts", ".png", ".jpg", ".jpeg", ".bmp", ".webp")
 """What a folder given to `vqa2 score` is searched for; a file given by name is read whatever its suffix."""
 NEEDED = ("torch", "transformers", "accelerate")
 
@@ -37,9 +37,9 @@ def mount(app: typer.Typer) -> None:
 
 
 def train_command(
-    recipe: Path = typer.Argument(help="A training recipe (YAML)."),
-    overrides: list[str] = typer.Argument(None, help="key.path=value, over the recipe's own."),
-    as_json: bool = typer.Option(False, "--json", help="Print the training record as JSON."),
+    recipe: Annotated[Path, typer.Argument(help="A training recipe (YAML).")],
+    overrides: Annotated[list[str] | None, typer.Argument(help="key.path=value, over the recipe's own.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the training record as JSON.")] = False,
 ) -> None:
     """Train the VQA² model on a corpus, stage by stage, and write a checkpoint folder."""
     given = load(recipe, TrainRecipe, overrides or [])
@@ -57,10 +57,10 @@ def train_command(
 
 
 def score_command(
-    model: Path = typer.Argument(help="A checkpoint folder of `vqa2 train`."),
-    clips: list[Path] = typer.Argument(help="Videos, images, or folders of them."),
-    as_json: bool = typer.Option(False, "--json", help="Print one JSON list of all rows."),
-    out: Path = typer.Option(None, "--out", help="Write the rows to a CSV file."),
+    model: Annotated[Path, typer.Argument(help="A checkpoint folder of `vqa2 train`.")],
+    clips: Annotated[list[Path], typer.Argument(help="Videos, images, or folders of them.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list of all rows.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", help="Write the rows to a CSV file.")] = None,
 ) -> None:
     """Score clips from 0 (worst) to 1 (best). Exit code 1 when a clip could not be scored."""
     files = _files(clips)
@@ -85,13 +85,13 @@ def score_command(
 
 
 def eval_command(
-    model: Path = typer.Argument(help="A checkpoint folder of `vqa2 train`."),
-    corpus: Path = typer.Argument(help="A corpus folder of `vqa2 build`."),
-    config: str = typer.Option("stage2-ugc", "--config", help="Which config of the corpus."),
-    split: str = typer.Option("test", "--split", help="Which split."),
-    media_root: Path = typer.Option(None, "--media-root", help="Where the clips of a corpus that refers to them lie."),
-    controls: bool = typer.Option(False, "--controls", help="Also blank frames, the untrained model, and sharpness."),
-    as_json: bool = typer.Option(False, "--json", help="Print the result as JSON."),
+    model: Annotated[Path, typer.Argument(help="A checkpoint folder of `vqa2 train`.")],
+    corpus: Annotated[Path, typer.Argument(help="A corpus folder of `vqa2 build`.")],
+    config: Annotated[str, typer.Option("--config", help="Which config of the corpus.")] = "stage2-ugc",
+    split: Annotated[str, typer.Option("--split", help="Which split.")] = "test",
+    media_root: Annotated[Path | None, typer.Option("--media-root", help="Where its clips lie, if elsewhere.")] = None,
+    controls: Annotated[bool, typer.Option("--controls", help="Also score what a result must beat.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Correlate scores with the corpus's MOS: SRCC, and PLCC without a logistic fit.
 
@@ -143,7 +143,7 @@ def _loaded(model: Path) -> Checkpoint:
 def _require_torch() -> None:
     if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
         raise CallError(
-            f"{missing[0]} is not installed: pip install \"vqa2[train]\". On a machine without a GPU first take the CPU "
+            f'{missing[0]} is not installed: pip install "vqa2[train]". On a machine without a GPU first take the CPU '
             "build of PyTorch: pip install torch --index-url https://download.pytorch.org/whl/cpu"
         )
 
@@ -155,7 +155,7 @@ def _files(clips: list[Path]) -> list[Path]:
 
 def _files_of(clip: Path) -> Iterator[Path]:
     if clip.is_dir():
-        found = sorted(p for p in clip.rglob("*") if p.suffix.lower() in MEDIA_SUFFIXES and p.is_file())
+        found = sorted(p for p in clip.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
         if not found:
             raise CallError(f"{clip}: no videos or images in this folder")
         yield from found
@@ -177,8 +177,8 @@ def _write_csv(path: Path, rows: list[Row]) -> None:
         writer = csv.writer(file)
         writer.writerow(["clip", "score", *LEVELS, "error"])
         for row in rows:
-            score = "" if row.score is None else row.score
-            writer.writerow([row.clip, score, *(row.probabilities or [""] * len(LEVELS)), row.error or ""])
+            levels: Sequence[float | None] = row.probabilities or [None] * len(LEVELS)
+            writer.writerow([row.clip, row.score, *levels, row.error])
 
 
 def _print_json(value: object) -> None:

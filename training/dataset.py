@@ -151,7 +151,8 @@ class Collator:
         pictures = [torch.cat([f.pictures for f in feeds]) if feeds else None for feeds in of]
         _stack(batch, "pixel_values", "image_mask", pictures, normalise=True)
         videos = [next((f for f in e.feeds if f.kind == "video"), None) for e in examples]
-        _stack(batch, "pixel_values_videos", "frame_mask", [v and v.pictures for v in videos], normalise=True)
+        key_frames = [None if v is None else v.pictures for v in videos]
+        _stack(batch, "pixel_values_videos", "frame_mask", key_frames, normalise=True)
         motion = "motion_features" if self._config.motion_extractor == "frame_stats" else "motion_frames"
         _stack(batch, motion, "motion_mask", [None if v is None else v.motion for v in videos], normalise=False)
         return batch

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from dataset_builder.video import MediaError, read_clip
-from schemas.frames import motion_frame_count
 from schemas.errors import DataError
+from schemas.frames import motion_frame_count
 from schemas.sample import IMAGE, MOTION, VIDEO, MediaRef
 from training.config import VQA2Config
 from training.frame_stats import frame_statistics

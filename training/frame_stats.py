@@ -55,7 +55,8 @@ def frame_statistics(dense: Pixels, size: int) -> Floats:
     table = np.concatenate([np.array(rows, np.float32), np.log1p(chroma)[:, None]], axis=1)
     table = (np.concatenate([table[:1], table]) - _CENTRE) / _SCALE
     clip = np.concatenate([table.mean(0), table.std(0)])
-    return np.concatenate([table, np.broadcast_to(clip, (len(table), len(clip)))], axis=1).astype(np.float32)
+    channels: Floats = np.concatenate([table, np.broadcast_to(clip, (len(table), len(clip)))], axis=1)
+    return channels
 
 
 def _global_shifts(luma: Floats) -> Floats:
@@ -64,7 +65,8 @@ def _global_shifts(luma: Floats) -> Floats:
     Phase correlation of the row sums and of the column sums: enough for one global shift, at a tenth of the cost of two
     dimensions. What is finer than a pixel is left in the residual.
     """
-    return np.stack([_shifts_along(luma.mean(2)), _shifts_along(luma.mean(1))], axis=1)
+    shifts: Floats = np.stack([_shifts_along(luma.mean(2)), _shifts_along(luma.mean(1))], axis=1)
+    return shifts
 
 
 def _shifts_along(profile: Floats) -> Floats:
@@ -81,7 +83,7 @@ def _shifts_along(profile: Floats) -> Floats:
 
 
 def _pair(before: Floats, after: Floats, shift: Floats) -> list[float]:
-    """Measure two frames: `difference` to `frozen` of FRAME_STATISTICS. Every second line is enough, at half the cost."""
+    """Measure two frames, by every second line: `difference` to `frozen` of FRAME_STATISTICS."""
     plain = np.abs(after[::2] - before[::2])
     down, right = int(shift[0]), int(shift[1])
     height, width = after.shape

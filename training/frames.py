@@ -15,8 +15,8 @@ from training.config import VQA2Config
 def key_frame_pixels(frame: Pixels, config: VQA2Config) -> Tensor:
     """Bring one key frame [H, W, 3] uint8 to the vision tower's [3, size, size] uint8.
 
-    `resize` is PIL's bicubic, as upstream feeds its tower: resizing in float drifts by up to 27 grey levels from it, and
-    torch's uint8 kernel still by one. `crop` keeps native pixels, because resizing destroys blur and noise;
+    `resize` is PIL's bicubic, as upstream feeds its tower: resizing in float drifts by up to 27 grey levels from it,
+    and torch's uint8 kernel still by one. `crop` keeps native pixels, because resizing destroys blur and noise;
     a frame smaller than the crop is scaled up to it.
     """
     size: int = config.vision_config.image_size
@@ -40,6 +40,7 @@ def rgb_of_planar(planar: Tensor) -> Tensor:
     half = size // 2
     luma = (planar[:, None, :size].float() - 16) * (255 / 219)
     chroma = planar[:, size:].reshape(-1, 2, half, half).float() - 128
-    blue, red = F.interpolate(chroma, (size, size), mode="nearest").mul(255 / 224).split(1, dim=1)
+    chroma = F.interpolate(chroma, (size, size), mode="nearest") * (255 / 224)
+    blue, red = chroma[:, :1], chroma[:, 1:]
     rgb = torch.cat([luma + 1.402 * red, luma - 0.344136 * blue - 0.714136 * red, luma + 1.772 * blue], dim=1)
     return rgb.round().clamp(0, 255).to(torch.uint8)

@@ -24,6 +24,7 @@ class MotionProjector(nn.Module):
     """Motion features [T, C] of one clip plus their position, to token embeddings [T, D]: two linear layers."""
 
     def __init__(self, config: VQA2Config) -> None:
+        """Build for the configuration's motion channels and the language model's width."""
         super().__init__()
         width = config.text_config.hidden_size
         self.position_embedding = nn.Embedding(config.motion_positions, config.motion_channels)
@@ -49,7 +50,7 @@ class VQA2Model(LlavaOnevisionModel):  # type: ignore[misc]  # transformers ship
         self.motion_projector = MotionProjector(config)
         self.post_init()
 
-    def forward(
+    def forward(  # noqa: PLR0917  # stock signature: generation and the trainer read it
         self,
         input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
@@ -148,7 +149,7 @@ class VQA2ForConditionalGeneration(LlavaOnevisionForConditionalGeneration):  # t
         self.lm_head = nn.Linear(config.text_config.hidden_size, config.text_config.vocab_size, bias=False)
         self.post_init()
 
-    def forward(
+    def forward(  # noqa: PLR0917  # stock signature: generation and the trainer read it
         self,
         input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
@@ -167,10 +168,7 @@ class VQA2ForConditionalGeneration(LlavaOnevisionForConditionalGeneration):  # t
         motion_mask: Tensor | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Run the model; inputs as VQA2Model.forward, `labels` [B, L] with -100 where no loss is taken.
-
-        The signature is explicit: generation and the trainer read it.
-        """
+        """Run the model; inputs as VQA2Model.forward, `labels` [B, L] with -100 where no loss is taken."""
         return super().forward(
             input_ids=input_ids,
             attention_mask=attention_mask,

@@ -37,4 +37,6 @@ def optimizer(model: nn.Module, stage: TrainStage) -> torch.optim.AdamW:
         vision = stage.vision_lr is not None and name.startswith(PARTS["vision"])
         rate = stage.vision_lr if vision and stage.vision_lr is not None else stage.lr
         groups.setdefault((rate, stage.weight_decay if parameter.ndim > 1 else 0.0), []).append(parameter)
-    return torch.optim.AdamW([{"params": p, "lr": lr, "weight_decay": wd} for (lr, wd), p in groups.items()], fused=True)
+    return torch.optim.AdamW(
+        [{"params": p, "lr": lr, "weight_decay": wd} for (lr, wd), p in groups.items()], fused=True
+    )

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 FAST = 1
 """Index of the fast pathway in pytorchvideo's names."""
 REACH = 18
-"""A feature depends on at most this many frames before and after its own: 2 of the stem and one of each of 16 blocks."""
+"""A feature depends on at most this many frames before and after its own: 2 of the stem, 1 of each of 16 blocks."""
 STAGES = ((3, 8, 32), (4, 16, 64), (6, 32, 128), (3, 64, 256))
 """(blocks, inner channels, output channels) of the four residual stages."""
 
@@ -96,6 +96,7 @@ class SlowFastFast(nn.Module):
     """
 
     def __init__(self) -> None:
+        """Build the stem and the four stages."""
         super().__init__()
         blocks: list[nn.Module] = [_Pathways(_Stem())]
         inputs = STAGES[0][1]

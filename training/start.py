@@ -82,9 +82,11 @@ def initial_model(preset: Preset, config: VQA2Config, seed: int) -> VQA2ForCondi
 
 def _released(weights: str, config: VQA2Config) -> VQA2ForConditionalGeneration:
     try:
-        model, info = VQA2ForConditionalGeneration.from_pretrained(weights, config=config, output_loading_info=True)
+        loaded = VQA2ForConditionalGeneration.from_pretrained(weights, config=config, output_loading_info=True)
     except (OSError, ValueError, RuntimeError) as error:
         raise _unavailable("weights", weights, error) from None
+    model: VQA2ForConditionalGeneration = loaded[0]
+    info: dict[str, Any] = loaded[1]
     missing = sorted(k for k in info["missing_keys"] if not k.startswith(TRAINING_ONLY_MISSING))
     if missing:
         raise CallError(f"{weights}: no LLaVA-OneVision weights: {len(missing)} tensors are missing, as {missing[0]}")

@@ -1,4 +1,4 @@
-"""Tokenizers: the tiny preset's is trained on the corpus, the others come from the hub; level words are one token each."""
+"""Tokenizers: the tiny preset's is trained on the corpus, others come from the hub. A level word is one token."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CHAT_TEMPLATE = (
 """Qwen2's turns, without its system prompt; `training.conversation` writes the same, as token ids."""
 LEVEL_TEXT = " ".join(LEVELS)
 LEVEL_WEIGHT = 1000
-"""How often the level words (and the roles) are put before the BPE trainer, so that it merges each into one token in any corpus."""
+"""How often the BPE trainer is shown the level words and roles, so that each is one token whatever the corpus."""
 
 
 @dataclass(frozen=True)

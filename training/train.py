@@ -83,7 +83,7 @@ def _plan(
         found = [located for config in configs for located in read_samples(corpus, config, recipe.split)]
         samples = [located for located in found if shows(located.sample, stage.media)]
         if recipe.stages and not samples:
-            what = "samples" if stage.media == "all" else f"samples that show a {stage.media}"
+            what = "samples" if stage.media == "all" else f"samples of {stage.media}s alone"
             raise CallError(f"stage {stage.name!r}: {', '.join(configs)} has no {what} in the split {recipe.split!r}")
         work.append((stage, samples))
     if not any(samples for _, samples in work):
@@ -108,9 +108,13 @@ def _run(
 ) -> dict[str, Any]:
     """Train one stage in place."""
     freeze_but(checkpoint.model, stage.train)
-    learning = optimizer(checkpoint.model, stage) if any(p.requires_grad for p in checkpoint.model.parameters()) else None
+    learning = (
+        optimizer(checkpoint.model, stage) if any(p.requires_grad for p in checkpoint.model.parameters()) else None
+    )
     if learning is None:
-        raise CallError(f"stage {stage.name!r}: nothing learns: this model has no parameters in {', '.join(stage.train)}")
+        raise CallError(
+            f"stage {stage.name!r}: nothing learns: this model has no parameters in {', '.join(stage.train)}"
+        )
     dataset = SampleDataset(samples, feeds, checkpoint.config, checkpoint.tokens)
     with tempfile.TemporaryDirectory() as scratch, progress_bar() as progress:
         trainer = StageTrainer(

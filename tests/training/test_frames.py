@@ -36,9 +36,7 @@ def test_resize_and_normalisation_equal_hugging_face(config: VQA2Config) -> None
 def test_crop_keeps_native_pixels_of_the_middle(config: VQA2Config) -> None:
     picture = np.random.default_rng(2).integers(0, 256, (128, 100, 3), dtype=np.uint8)
     assert config.key_frames == "crop"
-    np.testing.assert_array_equal(
-        key_frame_pixels(picture, config).permute(1, 2, 0).numpy(), picture[32:96, 18:82]
-    )
+    np.testing.assert_array_equal(key_frame_pixels(picture, config).permute(1, 2, 0).numpy(), picture[32:96, 18:82])
     assert key_frame_pixels(picture[:40, :50], config).shape == (3, 64, 64)
 
 

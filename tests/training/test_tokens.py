@@ -28,9 +28,11 @@ def test_a_tokenizer_that_splits_a_level_word_is_refused() -> None:
 
 
 def test_a_tokenizer_without_motion_is_refused(tokens: Tokens) -> None:
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=tokens.tokenizer.backend_tokenizer.from_str(
-        '{"version":"1.0","model":{"type":"WordLevel","vocab":{"a":0},"unk_token":"a"}}'
-    ))
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=tokens.tokenizer.backend_tokenizer.from_str(
+            '{"version":"1.0","model":{"type":"WordLevel","vocab":{"a":0},"unk_token":"a"}}'
+        )
+    )
     with pytest.raises(CallError, match="has no token"):
         Tokens(tokenizer)
 

@@ -1,0 +1,167 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from schemas.errors import CallError, DataError
+from schemas.recipe import TrainRecipe, TrainStage, load
+from tests.training.conftest import EVERYTHING, video_ref, write_recipe
+from training.checkpoint import Checkpoint, load_checkpoint
+from training.dataset import read_samples
+from training.feeds import FeedReader
+from training.preset import load_preset, preset_names
+from training.schedule import PARTS, TEXT_EMBEDDINGS, freeze_but, optimizer
+from training.start import initial_model, initial_tokens
+from training.train import _run, train
+
+
+def run(recipe: Path) -> dict[str, object]:
+    return train(load(recipe, TrainRecipe), recipe.parent)
+
+
+def part_of(parameter: str) -> str:
+    return next(part for part, prefixes in PARTS.items() if parameter.startswith(prefixes))
+
+
+def test_every_parameter_is_of_exactly_one_part(fresh: Checkpoint) -> None:
+    for name, _ in fresh.model.named_parameters():
+        assert sum(name.startswith(prefixes) for prefixes in PARTS.values()) == 1, name
+
+
+@pytest.mark.parametrize("parts", [["vision", "vision_projector"], ["motion", "motion_projector"], EVERYTHING])
+def test_frozen_parts_stay_bit_equal_and_the_others_move(
+    shared_corpus: Path, fresh: Checkpoint, parts: list[str]
+) -> None:
+    before = {name: p.detach().clone() for name, p in fresh.model.named_parameters()}
+    stage = TrainStage(name="s", configs=["stage2-ugc"], train=parts, steps=2, batch=2, lr=0.01)  # type: ignore[arg-type]
+    samples = read_samples(shared_corpus, "stage2-ugc", "train")
+    feeds = FeedReader(shared_corpus, fresh.config, keep=True)
+    _run(stage, samples, fresh, feeds, TrainRecipe(corpus=".", out="x"))
+    moved = {name for name, p in fresh.model.named_parameters() if not torch.equal(p, before[name])}
+    assert {part_of(name) for name in moved} == set(parts) - {"motion"}  # frame statistics have no weights
+    assert not any(TEXT_EMBEDDINGS in name for name in moved)
+    if parts == EVERYTHING:
+        assert {n for n in before if n.startswith("model.language_model") and TEXT_EMBEDDINGS not in n} <= moved
+        assert "lm_head.weight" in moved
+
+
+def test_the_vision_tower_learns_at_its_own_rate(fresh: Checkpoint) -> None:
+    stage = TrainStage(
+        name="s", configs=[], train=["vision", "llm"], steps=1, lr=1e-3, vision_lr=1e-4, weight_decay=0.1
+    )
+    freeze_but(fresh.model, stage.train)
+    groups = {(g["lr"], g["weight_decay"]): g["params"] for g in optimizer(fresh.model, stage).param_groups}
+    assert set(groups) == {(1e-3, 0.1), (1e-3, 0.0), (1e-4, 0.1), (1e-4, 0.0)}
+    assert any(p is fresh.model.lm_head.weight for p in groups[1e-3, 0.1])
+    tower = fresh.model.model.vision_tower.embeddings.patch_embedding
+    assert any(p is tower.weight for p in groups[1e-4, 0.1])
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(corpus: Path) -> None:
+    stages = [{"name": "s", "configs": ["stage2-ugc"], "train": EVERYTHING, "steps": 3, "batch": 2, "lr": 0.002}]
+    found = []
+    for out, seed in (("a", 1), ("b", 1), ("c", 2)):
+        run(write_recipe(corpus, out=out, seed=seed, stages=stages))
+        found.append((corpus / out / "model.safetensors").read_bytes())
+    assert found[0] == found[1]
+    assert found[0] != found[2]
+
+
+def test_a_checkpoint_says_how_it_is_asked_and_what_it_was_trained_on(trained: Checkpoint, shared_corpus: Path) -> None:
+    folder = shared_corpus / "model"
+    record = json.loads((folder / "training.json").read_text())
+    assert [stage["steps"] for stage in record["stages"]] == [2, 4, 2]
+    assert record["recipe"]["seed"] == 0
+    assert len(record["corpus_manifest_sha256"]) == 64
+    assert trained.block.scoring.video_prefix == "The quality of this video is"
+    assert trained.block.scoring.level_tokens == list(trained.tokens.levels())
+    assert {p.name for p in folder.iterdir()} >= {"model.safetensors", "tokenizer.json", "config.json", "vqa2.json"}
+
+
+def test_training_goes_on_from_a_checkpoint(trained: Checkpoint, shared_corpus: Path, tmp_path: Path) -> None:
+    stages = [{"name": "s", "configs": ["stage2-ugc"], "train": ["llm"], "steps": 1, "batch": 2, "lr": 0.0}]
+    run(write_recipe(shared_corpus, model="model", out=str(tmp_path / "more"), stages=stages))
+    again = load_checkpoint(tmp_path / "more")
+    for name, parameter in trained.model.named_parameters():
+        assert torch.equal(parameter, again.model.get_parameter(name)), name
+
+
+def test_a_clip_that_cannot_be_read_stops_the_run_by_name(corpus: Path) -> None:
+    (corpus / "media" / "clip2.mp4").write_bytes((corpus / "media" / "clip2.mp4").read_bytes()[:700])
+    with pytest.raises(DataError, match=r"train-00000.jsonl:3: sample stage1/clip2/\d+: media/clip2.mp4: "):
+        run(write_recipe(corpus))
+    assert not (corpus / "model").exists()
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_names_the_batch(corpus: Path) -> None:
+    stages = [{"name": "s", "configs": ["stage2-ugc"], "train": EVERYTHING, "steps": 9, "batch": 2, "lr": 1e30}]
+    with pytest.raises(DataError, match=r"stage s: the loss is nan at step \d, on the batch data/stage2-ugc/train-000"):
+        run(write_recipe(corpus, stages=stages))
+
+
+def test_stages_that_find_nothing(corpus: Path) -> None:
+    stages = [{"name": "s", "configs": ["stage2-ugc"], "train": ["llm"], "steps": 1, "media": "image"}]
+    with pytest.raises(CallError, match="stage 's': stage2-ugc has no samples of images alone"):
+        run(write_recipe(corpus, stages=stages))
+    with pytest.raises(CallError, match="nothing learns"):
+        run(write_recipe(corpus, stages=[{**stages[0], "media": "all", "train": ["motion"]}]))
+
+
+def test_an_output_that_is_there_is_not_overwritten(corpus: Path) -> None:
+    (corpus / "model").mkdir()
+    (corpus / "model" / "notes.txt").touch()
+    with pytest.raises(CallError, match="already there"):
+        run(write_recipe(corpus))
+
+
+def test_an_unknown_preset_names_the_nearest(corpus: Path) -> None:
+    assert preset_names() == ["llava-onevision-7b", "tiny"]
+    with pytest.raises(CallError, match="did you mean 'tiny'"):
+        run(write_recipe(corpus, preset="tinny"))
+
+
+def test_presets_follow_the_papers_freeze_schedule() -> None:
+    for name in preset_names():
+        stages = load_preset(name).stages
+        assert [(s.configs, s.media) for s in stages] == [
+            (["stage1"], "image"),
+            (["stage1"], "video"),
+            (["stage2-ugc", "stage2-streaming"], "all"),
+            (["stage3-mix"], "all"),
+        ]
+        assert [s.train for s in stages[:2]] == [["vision", "vision_projector"], ["motion", "motion_projector"]]
+        assert all(s.train == EVERYTHING for s in stages[2:])
+
+
+def test_the_papers_model_has_its_size(fresh: Checkpoint) -> None:
+    from training.config import VQA2Config
+    from training.model import VQA2ForConditionalGeneration
+
+    config = VQA2Config(**load_preset("llava-onevision-7b").model)
+    with torch.device("meta"):
+        model = VQA2ForConditionalGeneration(config)
+    assert sum(p.numel() for p in model.parameters()) == pytest.approx(8.05e9, rel=0.01)
+    assert config.motion_channels == 256
+    assert (config.patches, config.pooled_patches) == (729, 196)
+
+
+def test_a_preset_whose_weights_are_not_there_says_so(
+    corpus: Path, trained: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    preset = load_preset("llava-onevision-7b")
+    with pytest.raises(CallError, match="the tokenizer 'llava-hf/llava-onevision-qwen2-7b-ov-chat-hf' cannot be had"):
+        run(write_recipe(corpus, preset="llava-onevision-7b"))
+    with pytest.raises(CallError, match="the weights 'llava-hf/.*' cannot be had"):
+        initial_model(preset, trained.config, 0)
+    with pytest.raises(CallError, match="hf download"):
+        initial_tokens(preset, [])
+
+
+def test_clips_may_lie_elsewhere(corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (corpus / "media").rename(tmp_path / "elsewhere" / "media")
+    assert video_ref("clip0").path == "media/clip0.mp4"
+    run(write_recipe(corpus, media_root=str(tmp_path / "elsewhere")))
+    assert (corpus / "model" / "vqa2.json").exists()
