@@ -17,6 +17,7 @@ import numpy as np
 import typer
 import yaml
 
+import dataset_builder.distortions
 from dataset_builder import engine
 from dataset_builder.corpus import write_jsonl
 from dataset_builder.demo.contents import CONTENTS, Content, locate
@@ -26,6 +27,7 @@ from dataset_builder.filtering import ssim
 from dataset_builder.video import Pixels, rgb_frames
 from schemas.draws import pick, share, shuffled
 from schemas.errors import DataError
+from schemas.plugins import load_plugin
 from schemas.record import Distortion, GroundTruth
 
 SIZE, FRAMES, FPS = 128, 16, 8.0
@@ -34,28 +36,28 @@ VIEWS = ("a", "b")
 """Two clips of each content: another part of the photograph or of the time; both in one content group."""
 KINDS = ("blur", "compression", "flicker", "noise", "overexposure", "stutter", "underexposure")
 PER_KIND = 2
-FLOOR_DB, CEILING_DB = 2.0, 22.0
-"""SSIM in dB that maps to 0 and 100; a clean clip after its near-lossless encode lies above the ceiling."""
+POINTS_PER_DB = 5.0
+"""Points of the score for each dB of SSIM: a clean clip reaches 100, the strongest distortions end below 20."""
 SESSION_CRF = (20, 32, 42)
 
 
 def quality(references: list[Pixels], frames: list[Pixels]) -> float:
     """Measure the quality of a clip against its clean reference, 0 to 100: aligned frame by frame.
 
-    Mean luma SSIM (Wang et al., 2004) in dB, -10 lg(1 - SSIM), weighed by how alike the two clips change from frame to
-    frame, and mapped linearly. The mapping is ours; the number is a stand-in for a mean opinion score.
+    Mean luma SSIM (Wang et al., 2004) in dB, -10 lg(1 - SSIM), times how alike the two clips change from frame to
+    frame, times POINTS_PER_DB. The formula is ours; the number is a stand-in for a mean opinion score.
     """
     height, width, _ = references[0].shape
     mean = float(np.mean(ssim(references, frames, width, height)))
     decibel = -10 * math.log10(max(1 - mean, 1e-6))
     change, wanted = _changes(frames), _changes(references)
     alike = float(np.mean((2 * change * wanted + 1) / (change**2 + wanted**2 + 1)))
-    return round(100 * min(1.0, max(0.0, (decibel * alike - FLOOR_DB) / (CEILING_DB - FLOOR_DB))), 3)
+    return round(min(100.0, max(0.0, POINTS_PER_DB * decibel * alike)), 3)
 
 
 def _changes(frames: list[Pixels]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Mean absolute change of brightness from each frame to the next, shape [T - 1]."""
-    grey = np.stack([frame.mean(axis=2) for frame in frames])
+    """Mean absolute change of brightness (green) from each frame to the next, shape [T - 1]."""
+    grey = np.stack([frame[:, :, 1] for frame in frames]).astype(np.float64)
     changes: np.ndarray[Any, np.dtype[np.float64]] = np.abs(np.diff(grey, axis=0)).mean(axis=(1, 2))
     return changes
 
@@ -114,15 +116,14 @@ def make_view(item: dict[str, Any]) -> dict[str, Any]:
     rows: dict[str, Any] = {"ugc": [], "truth": [], "streaming": [], "clean": []}
     for kind, severity in [("clean", 0), *_versions(stem, seed)]:
         name = f"{stem}-{kind}-{severity}.mp4"
-        frames, truth = clean, None
+        frames, done = clean, []
         if severity:
             wanted = _windowed(kind, severity, stem, seed)
             frames = list(distorted(iter(clean), SHAPE, wanted, seed=seed, key=stem))
-            truth = _truth(name, wanted)
-            rows["truth"].append(msgspec.to_builtins(truth))
+            done = [_ground_truth(wanted)]
         encode_video(frames, FPS, out / "ugc" / "clips" / name)
-        main = truth.distortions[0].name if truth else ""
-        rows["ugc"].append([name, quality(clean, frames), content.name, main])
+        rows["truth"].append(msgspec.to_builtins(GroundTruth(clip=name, distortions=done)))
+        rows["ugc"].append([name, quality(clean, frames), content.name, done[0].name if done else ""])
     for number in range(2):
         rows["streaming"].append(_make_session(content, view, number, out, seed))
     if view == VIEWS[0]:
@@ -143,13 +144,9 @@ def _windowed(kind: str, severity: int, stem: str, seed: int) -> Degradation:
     return Degradation(kind, severity, start=start, end=start + 1.5)
 
 
-def _truth(clip: str, wanted: Degradation) -> GroundTruth:
-    import dataset_builder.distortions
-    from schemas.plugins import load_plugin
-
+def _ground_truth(wanted: Degradation) -> Distortion:
     name = load_plugin(dataset_builder.distortions, wanted.kind).NAME
-    done = Distortion(name=name, severity=wanted.severity, start=wanted.start, end=wanted.end)
-    return GroundTruth(clip=clip, distortions=[done])
+    return Distortion(name=name, severity=wanted.severity, start=wanted.start, end=wanted.end)
 
 
 def _make_session(content: Content, view: str, number: int, out: Path, seed: int) -> list[Any]:
