@@ -35,11 +35,11 @@ def main() -> None:
     """Run the command line. Exit codes: 0 fine, 1 the data are wrong, 2 the call is wrong."""
     try:
         app()
-    except (CallError, DataError) as error:
+    except (CallError, DataError, OSError) as error:
         if os.environ.get("VQA2_DEBUG"):
             raise
         Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error:[/] {_plain(error)}")
-        sys.exit(2 if isinstance(error, CallError) else 1)
+        sys.exit(1 if isinstance(error, DataError) else 2)
 
 
 def _plain(error: Exception) -> str:

@@ -19,7 +19,8 @@ from dataset_builder.video import Pixels, rgb_of
 
 CARRIER_CRF = 4
 """x264 rate factor of written clips: at least 45 dB luma PSNR to the frames (held by a test)."""
-_EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
+EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
+"""swscale flags by which a conversion of pixel formats gives the same bits on every CPU."""
 
 
 def encode_video(
@@ -48,7 +49,7 @@ def encode_video(
                     "x264-params": "cpu-independent=1:threads=1:lookahead-threads=1",
                 }
             picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), "rgb24")
-            frame = convert.reformat(picture, format=stream.pix_fmt, interpolation=_EXACT, threads=1)
+            frame = convert.reformat(picture, format=stream.pix_fmt, interpolation=EXACT, threads=1)
             frame.pts, frame.time_base = index, 1 / rate
             container.mux(stream.encode(frame))
         if stream is None:

@@ -1,0 +1,62 @@
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from annotation.ground_truth import annotate
+from schemas.annotation import Annotation
+from schemas.record import Distortion, GroundTruth
+from schemas.validate import read_jsonl
+from stages.wording.taxonomy import MOTION, SPATIAL
+from tests.conftest import Cli
+
+
+def truth(name: str = "noise", **known: object) -> GroundTruth:
+    return GroundTruth(clip="a.mp4", distortions=[Distortion(name=name, **known)])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("severity", "degree"), [(1, "slight"), (2, "moderate"), (3, "noticeable"), (5, "severe"), (None, "noticeable")]
+)
+def test_degrees_follow_severity(severity: int | None, degree: str) -> None:
+    note = annotate(truth(severity=severity))
+    assert (note.attributes[0].name, note.attributes[0].degree) == ("noise", degree)
+    assert f"{degree} noise" in note.overall.lower()
+
+
+def test_a_synthetic_rater_is_called_so() -> None:
+    assert annotate(truth()).rater == "synthetic"
+
+
+def test_times_are_told_as_they_are() -> None:
+    note = annotate(truth("flicker", severity=3, start=0.5, end=1.5))
+    assert (note.attributes[0].start, note.attributes[0].end) == (0.5, 1.5)
+    assert "from 0.5 s to 1.5 s" in note.overall
+    assert "throughout" in annotate(truth(severity=3)).overall
+
+
+def test_every_name_of_the_taxonomy_can_be_told() -> None:
+    for name in (*SPATIAL, *MOTION):
+        assert name in annotate(truth(name, severity=1)).overall.lower()
+
+
+def test_nothing_done_is_said() -> None:
+    note = annotate(GroundTruth(clip="a.mp4", distortions=[]))
+    assert (note.attributes, note.overall) == ([], "The video shows no distortion.")
+
+
+def test_the_command_names_every_bad_line(tmp_path: Path, vqa2: Cli) -> None:
+    good = msgspec.json.encode(truth(severity=2)).decode()
+    path, out = tmp_path / "truth.jsonl", tmp_path / "notes.jsonl"
+    path.write_text(f'{good}\n{{"clip": "b"}}\nno json\n')
+    done = vqa2("annotate", "ground-truth", path, "--out", out)
+    assert done.returncode == 1
+    assert f"{path}:2: " in done.stderr
+    assert f"{path}:3: not JSON" in done.stderr
+    assert not out.exists()
+    path.write_text(good + "\n")
+    done = vqa2("annotate", "ground-truth", path, "--out", out, "--json")
+    assert done.returncode == 0, done.stderr
+    assert msgspec.json.decode(done.stdout)["annotations"] == 1
+    assert [note for _, note in read_jsonl(out, Annotation)] == [annotate(truth(severity=2))]
+    assert vqa2("annotate", "ground-truth", tmp_path / "none.jsonl", "--out", out).returncode == 2
