@@ -22,7 +22,7 @@ def ground_truth(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the wording.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")] = False,
 ) -> None:
-    """Derive annotations from ground truth (rater `synthetic`)."""
+    """Derive annotations from ground truth (rater `synthetic`). A file with any bad line gives none."""
     import orjson
 
     from annotation.ground_truth import annotate
@@ -33,12 +33,19 @@ def ground_truth(
 
     if not truth.is_file():
         raise CallError(f"there is no file {str(truth)!r}")
-    rows = [row for _, row in read_jsonl(truth, GroundTruth, str(truth))]
-    problems = [row for row in rows if isinstance(row, Problem)]
+    annotations, problems = [], []
+    for line, row in read_jsonl(truth, GroundTruth, str(truth)):
+        if isinstance(row, Problem):
+            problems.append(str(row))
+            continue
+        try:
+            annotations.append(annotate(row, seed))
+        except DataError as error:
+            problems.append(f"{truth}:{line}: {error}")
     if problems:
-        raise DataError("\n".join(map(str, problems)))
-    write_jsonl(out, [annotate(row, seed) for row in rows if isinstance(row, GroundTruth)])
+        raise DataError("\n".join(problems))
+    write_jsonl(out, annotations)
     if as_json:
-        typer.echo(orjson.dumps({"file": str(out), "annotations": len(rows)}).decode())
+        typer.echo(orjson.dumps({"file": str(out), "annotations": len(annotations)}).decode())
     else:
-        typer.echo(f"{len(rows)} annotations written to {out}")
+        typer.echo(f"{len(annotations)} annotations written to {out}")

@@ -55,15 +55,15 @@ def distorted(
 ) -> Iterator[Pixels]:
     """Apply a distortion to frames; the same arguments give the same frames.
 
-    `key` names the clip (its sha256). Raises CallError for an unknown kind, a severity that is none, a window outside
-    the clip, and a distortion over time of a still image.
+    `key` names the clip (its sha256). Frames outside the window pass unchanged. Raises CallError for an unknown kind, a
+    severity that is none, a window outside the clip, and a distortion over time of a single frame.
     """
     module = load_plugin(dataset_builder.distortions, wanted.kind, plugins)
     if wanted.severity not in SEVERITIES:
         raise CallError(f"severity runs from 1 to 5, not {wanted.severity}")
-    if shape.frames == 1 and not module.STILLS:
-        raise CallError(f"{wanted.kind} needs more than one frame")
     first, last = _window(shape, wanted)
+    if last - first == 1 and not module.STILLS:
+        raise CallError(f"{wanted.kind} needs more than one frame")
     name = "\0".join([str(seed), key, wanted.kind, str(wanted.severity)])
     rng = np.random.default_rng(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big"))
 
@@ -77,12 +77,15 @@ def distorted(
 
 
 def _window(shape: Shape, wanted: Degradation) -> tuple[int, int]:
+    """Give the first frame of the window and the one after its last; times may be off by half a frame."""
+    seconds = shape.frames / shape.fps
     start = 0.0 if wanted.start is None else wanted.start
-    end = shape.frames / shape.fps if wanted.end is None else wanted.end
-    first, last = round(start * shape.fps), min(shape.frames, round(end * shape.fps))
-    if not (math.isfinite(start) and math.isfinite(end)) or not 0 <= first < last or end > shape.frames / shape.fps + 1:
-        raise CallError(f"{wanted.kind} from {start:g} s to {end:g} s lies outside the clip of {shape.frames} frames")
-    return first, last
+    end = seconds if wanted.end is None else wanted.end
+    if math.isfinite(start) and math.isfinite(end):
+        first, last = round(start * shape.fps), round(end * shape.fps)
+        if 0 <= first < last <= shape.frames:
+            return first, last
+    raise CallError(f"{wanted.kind} from {start:g} s to {end:g} s lies outside the clip of {shape.frames} frames")
 
 
 def distort_item(item: dict[str, Any]) -> dict[str, Any]:
@@ -100,12 +103,16 @@ def distort_item(item: dict[str, Any]) -> dict[str, Any]:
     out, suffix = Path(item["out_folder"]), ".png" if media.kind == "image" else ".mp4"
     out.mkdir(parents=True, exist_ok=True)
     partial = out / f".{os.getpid()}.partial"
-    if media.kind == "image":
-        encode_picture(next(frames), partial)
-    else:
-        encode_video(frames, media.fps, partial)
-    sha256 = hashlib.sha256(partial.read_bytes()).hexdigest()
-    path = out / sha256[:2] / f"{sha256}{suffix}"
-    path.parent.mkdir(exist_ok=True)
-    partial.replace(path)
+    try:
+        if media.kind == "image":
+            encode_picture(next(frames), partial)
+        else:
+            encode_video(frames, media.fps, partial)
+        with partial.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        path = out / sha256[:2] / f"{sha256}{suffix}"
+        path.parent.mkdir(exist_ok=True)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
     return {"path": path.relative_to(out).as_posix(), "sha256": sha256}

@@ -14,7 +14,7 @@ import pytest
 import dataset_builder.distortions
 from dataset_builder.distort import SEVERITIES, Degradation, Shape, distort_item, distorted
 from dataset_builder.encode import EXACT, encode_video
-from dataset_builder.video import Pixels, inspect, rgb_frames
+from dataset_builder.video import MediaError, Pixels, inspect, rgb_frames
 from schemas.errors import CallError
 from schemas.plugins import load_plugin, plugin_names
 from stages.wording.taxonomy import kind_of
@@ -113,6 +113,9 @@ def test_stuttering_repeats_frames_and_then_catches_up(clean: list[Pixels]) -> N
         (Degradation("blur", 1, start=1, end=1), "lies outside"),
         (Degradation("blur", 1, start=-1, end=1), "lies outside"),
         (Degradation("blur", 1, start=0, end=9), "lies outside"),
+        (Degradation("blur", 1, start=0, end=2.5), "lies outside"),
+        (Degradation("blur", 1, start=float("nan"), end=1), "lies outside"),
+        (Degradation("stutter", 1, start=0.5, end=0.625), "stutter needs more than one frame"),
     ],
 )
 def test_impossible_wishes_are_refused_by_name(wanted: Degradation, message: str, clean: list[Pixels]) -> None:
@@ -152,6 +155,16 @@ def test_the_same_frames_give_the_same_bytes_in_any_process(tmp_path: Path, real
     assert done.stdout.strip() == made["sha256"]
     assert distort_item({**item, "seed": 8})["sha256"] != made["sha256"]
     assert not list(tmp_path.glob(".*"))
+
+
+def test_a_clip_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path, real_clips: dict[str, Path]) -> None:
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(real_clips["bikes"].read_bytes()[:-100_000])
+    media = inspect(real_clips["bikes"], "a.mp4")
+    item = {"source": str(cut), "media": msgspec.to_builtins(media), "kind": "blur", "severity": 1, "seed": 0}
+    with pytest.raises(MediaError):
+        distort_item({**item, "out_folder": str(tmp_path / "out"), "plugins": []})
+    assert not list((tmp_path / "out").rglob("*"))
 
 
 def test_a_still_becomes_a_still(tmp_path: Path, photograph: Path) -> None:
