@@ -104,10 +104,11 @@ def _sharpness(located: Located, root: Path) -> float:
         keys = read_clip(root / located.sample.media[0].path).keys
     except MediaError as error:
         raise located.error(error) from None
-    return float(np.mean([_laplacian_variance(key) for key in keys]))
+    return float(np.mean([laplacian_variance(key) for key in keys]))
 
 
-def _laplacian_variance(frame: Pixels) -> float:
+def laplacian_variance(frame: Pixels) -> float:
+    """Measure the variance of the 4-neighbour Laplacian of a frame's luma [H, W, 3], in grey levels squared."""
     luma = frame.astype(np.float64) @ (0.299, 0.587, 0.114)
     centre = luma[1:-1, 1:-1]
     around = luma[:-2, 1:-1] + luma[2:, 1:-1] + luma[1:-1, :-2] + luma[1:-1, 2:]

@@ -49,7 +49,7 @@ def train(recipe: TrainRecipe, base: Path) -> dict[str, Any]:
     done = []
     for stage, samples in work:
         if samples:
-            done.append(_run(stage, samples, checkpoint, feeds, recipe))
+            done.append(run_stage(stage, samples, checkpoint, feeds, recipe))
         else:
             ERROR_CONSOLE.print(f"stage {stage.name}: skipped, the corpus has no such samples", highlight=False)
             done.append({"name": stage.name, "samples": 0, "steps": 0})
@@ -103,10 +103,10 @@ def _start(recipe: TrainRecipe, preset: Preset, corpus: Path, known: list[str]) 
     return Checkpoint(model, tokens, Block(scoring=scoring, preset=preset, seed=recipe.seed))
 
 
-def _run(
+def run_stage(
     stage: TrainStage, samples: list[Located], checkpoint: Checkpoint, feeds: FeedReader, recipe: TrainRecipe
 ) -> dict[str, Any]:
-    """Train one stage in place."""
+    """Train one stage in place and give its record. Raises CallError when none of its parts has parameters."""
     freeze_but(checkpoint.model, stage.train)
     learning = (
         optimizer(checkpoint.model, stage) if any(p.requires_grad for p in checkpoint.model.parameters()) else None
@@ -174,7 +174,7 @@ class StageTrainer(Trainer):  # type: ignore[misc]  # transformers ships no type
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Compute the loss. Raises DataError when it is not finite."""
         names = inputs.pop("names")
-        inputs |= _answers_only(inputs["labels"])
+        inputs |= answers_only(inputs["labels"])
         result = super().compute_loss(model, inputs, *args, **kwargs)
         loss = float((result[0] if isinstance(result, tuple) else result).detach())
         if not math.isfinite(loss):
@@ -194,7 +194,7 @@ class StageTrainer(Trainer):  # type: ignore[misc]  # transformers ships no type
         return sampler
 
 
-def _answers_only(labels: torch.Tensor) -> dict[str, torch.Tensor]:
+def answers_only(labels: torch.Tensor) -> dict[str, torch.Tensor]:
     """Have logits computed only where some sample of the batch has an answer: most of a sequence is patches.
 
     The logits at a position are those of the next token, so labels are moved by one, here instead of in the loss.

@@ -64,6 +64,12 @@ def test_motion_and_its_order_change_the_answer(model: Any, inputs: dict[str, to
         assert (model(**{**inputs, "motion_features": other}).logits[:, -1] - before).abs().max() > 1e-4
 
 
+@torch.inference_mode()
+def test_equal_motion_at_another_time_is_another_token(model: Any, config: VQA2Config) -> None:
+    first, second = model.model.motion_projector(torch.ones(2, config.motion_channels))
+    assert (first - second).abs().max() > 1e-3
+
+
 def test_generation_equals_step_by_step_argmax_and_beams_work(model: Any, inputs: dict[str, torch.Tensor]) -> None:
     length = inputs["input_ids"].shape[1]
     model.generation_config.eos_token_id = None

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from training.slowfast import SlowFastFast
+from training.slowfast import REACH, SlowFastFast
 
 
 @pytest.fixture
@@ -25,11 +25,13 @@ def test_one_feature_a_frame_and_half_a_million_parameters(extractor: SlowFastFa
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("chunk", [1, 7, 40])
+@pytest.mark.parametrize("chunk", [7, 40])
 def test_chunks_give_the_whole_exactly(extractor: SlowFastFast, chunk: int) -> None:
-    frames = torch.randn(60, 3, 32, 32)
-    whole = extractor(frames, chunk=60)
-    torch.testing.assert_close(extractor(frames, chunk=chunk), whole, rtol=1e-5, atol=1e-5 * float(whole.abs().max()))
+    """In float64, where rounding cannot hide the little that the farthest frame adds."""
+    frames = torch.randn(60, 3, 32, 32, dtype=torch.float64)
+    whole = extractor.double()(frames, chunk=60)
+    scale = float(whole.abs().max())
+    torch.testing.assert_close(extractor(frames, chunk=chunk), whole, rtol=0, atol=1e-13 * scale)
 
 
 @torch.inference_mode()
@@ -38,7 +40,7 @@ def test_a_frame_is_felt_eighteen_frames_away_and_no_further(extractor: SlowFast
     other = frames.clone()
     other[25] += 1
     moved = (extractor(frames) - extractor(other)).abs().amax(1) > 0
-    assert moved.nonzero().flatten().tolist() == list(range(25 - 18, 25 + 18 + 1))
+    assert moved.nonzero().flatten().tolist() == list(range(25 - REACH, 25 + REACH + 1))
 
 
 def test_names_are_those_of_pytorchvideo(extractor: SlowFastFast) -> None:

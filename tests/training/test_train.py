@@ -8,12 +8,12 @@ from schemas.errors import CallError, DataError
 from schemas.recipe import TrainRecipe, TrainStage, load
 from tests.training.conftest import EVERYTHING, video_ref, write_recipe
 from training.checkpoint import Checkpoint, load_checkpoint
-from training.dataset import read_samples
+from training.dataset import Collator, SampleDataset, read_samples
 from training.feeds import FeedReader
 from training.preset import load_preset, preset_names
 from training.schedule import PARTS, TEXT_EMBEDDINGS, freeze_but, optimizer
 from training.start import initial_model, initial_tokens
-from training.train import _run, train
+from training.train import answers_only, run_stage, train
 
 
 def run(recipe: Path) -> dict[str, object]:
@@ -37,13 +37,26 @@ def test_frozen_parts_stay_bit_equal_and_the_others_move(
     stage = TrainStage(name="s", configs=["stage2-ugc"], train=parts, steps=2, batch=2, lr=0.01)  # type: ignore[arg-type]
     samples = read_samples(shared_corpus, "stage2-ugc", "train")
     feeds = FeedReader(shared_corpus, fresh.config, keep=True)
-    _run(stage, samples, fresh, feeds, TrainRecipe(corpus=".", out="x"))
+    run_stage(stage, samples, fresh, feeds, TrainRecipe(corpus=".", out="x"))
     moved = {name for name, p in fresh.model.named_parameters() if not torch.equal(p, before[name])}
     assert {part_of(name) for name in moved} == set(parts) - {"motion"}  # frame statistics have no weights
     assert not any(TEXT_EMBEDDINGS in name for name in moved)
     if parts == EVERYTHING:
         assert {n for n in before if n.startswith("model.language_model") and TEXT_EMBEDDINGS not in n} <= moved
         assert "lm_head.weight" in moved
+
+
+@torch.inference_mode()
+def test_a_loss_from_the_answers_alone_is_the_whole_loss(trained: Checkpoint, shared_corpus: Path) -> None:
+    feeds = FeedReader(shared_corpus, trained.config, keep=True)
+    samples = read_samples(shared_corpus, "stage3-mix", "train")
+    data = SampleDataset(samples, feeds, trained.config, trained.tokens)
+    batch = Collator(trained.config, trained.tokens, side="right")([data[0], data[5]])  # two questions, two lengths
+    batch.pop("names")
+    whole = trained.model(**batch)
+    short = trained.model(**batch, **answers_only(batch["labels"]))
+    torch.testing.assert_close(short.loss, whole.loss)
+    assert short.logits.shape[1] < whole.logits.shape[1] / 2
 
 
 def test_the_vision_tower_learns_at_its_own_rate(fresh: Checkpoint) -> None:

@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from schemas.recipe import TrainRecipe, load
+from tests.training.conftest import EVERYTHING, scored, video_ref, write_recipe, write_samples
+from training.checkpoint import Checkpoint, load_checkpoint
+from training.evaluate import evaluate, laplacian_variance
+from training.feeds import read_feed
+from training.score import score_clips
+from training.train import train
+
+
+def test_blank_frames_are_mid_grey_and_keep_their_motion(shared_corpus: Path, trained: Checkpoint) -> None:
+    feed = read_feed(shared_corpus / "media" / "clip0.mp4", trained.config)
+    blank = feed.blanked()
+    assert blank.pictures.unique().tolist() == [128]
+    assert blank.motion is feed.motion
+    assert blank.media_tokens(trained.config) == feed.media_tokens(trained.config)
+
+
+def test_the_untrained_control_is_the_model_before_its_first_step(corpus: Path) -> None:
+    """A model trained at rate 0 is its own untrained control, to the last bit; at a real rate it is not."""
+    write_samples(corpus, "stage2-ugc", "test", [scored(video_ref(f"clip{i}"), 0.9 - 0.15 * i) for i in range(6)])
+    stage = {"name": "s", "configs": ["stage2-ugc"], "train": EVERYTHING, "steps": 3, "batch": 2}
+    same = {}
+    for out, lr in (("still", 0.0), ("moved", 0.005)):
+        recipe = write_recipe(corpus, out=out, seed=5, stages=[{**stage, "lr": lr}])
+        train(load(recipe, TrainRecipe), corpus)
+        torch.manual_seed(99)
+        result = evaluate(load_checkpoint(corpus / out), corpus, "stage2-ugc", "test", corpus, controls=True)
+        same[out] = result["trained"] == result["untrained"]
+    assert same == {"still": True, "moved": False}
+
+
+def test_blank_frames_and_trivial_are_measured_on_the_clips(corpus: Path, trained: Checkpoint) -> None:
+    """The clips of the corpus are noisier from one to the next, so their sharpness runs against the scores given."""
+    write_samples(corpus, "stage2-ugc", "test", [scored(video_ref(f"clip{i}"), 0.9 - 0.15 * i) for i in range(6)])
+    result = evaluate(trained, corpus, "stage2-ugc", "test", corpus, controls=True)
+    assert result["trivial"]["srcc"] < -0.8
+    assert result["blank_frames"] != result["trained"]
+    assert result["n_expected"] == 6
+    assert result["errors"] == []
+
+
+def test_eval_and_score_agree(shared_corpus: Path, trained: Checkpoint) -> None:
+    rows = list(score_clips(trained, [shared_corpus / "media" / f"clip{i}.mp4" for i in (4, 5)]))
+    result = evaluate(trained, shared_corpus, "stage2-ugc", "test", shared_corpus, controls=False)
+    assert rows[0].score is not None
+    assert rows[1].score is not None
+    falling = rows[0].score > rows[1].score  # as the scores of the corpus are
+    assert result["trained"]["srcc"] == pytest.approx(1 if falling else -1)
+
+
+def test_the_laplacian_of_a_checkerboard() -> None:
+    flat = np.full((8, 8, 3), 77, np.uint8)
+    board = np.where((np.indices((8, 8)).sum(0) % 2)[..., None], 10, 0).repeat(3, 2).astype(np.uint8)
+    assert laplacian_variance(flat) == pytest.approx(0)
+    assert laplacian_variance(board) == pytest.approx(40**2)
