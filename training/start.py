@@ -97,7 +97,9 @@ def _load_slowfast(extractor: nn.Module, weights: str) -> None:
     """Load the fast pathway out of a SlowFast checkpoint with pytorchvideo's names."""
     try:
         if weights.startswith("https://"):
-            found: Any = torch.hub.load_state_dict_from_url(weights, map_location="cpu", progress=False)
+            found: Any = torch.hub.load_state_dict_from_url(
+                weights, map_location="cpu", progress=False, weights_only=True
+            )
         else:
             found = torch.load(Path(weights), map_location="cpu", weights_only=True)
     except OSError as error:
