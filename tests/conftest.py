@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from dataset_builder.build import build
+from schemas.recipe import BuildRecipe, load
+
 ROOT = Path(__file__).parents[1]
 CLIPS = ("bigbuckbunny", "bikes", "carphone_pristine")
 
@@ -117,7 +120,23 @@ stages: [stage1, stage2-ugc, stage2-streaming, stage3, stage3-mix]
 @pytest.fixture
 def own_folder(tmp_path: Path, real_clips: dict[str, Path], photograph: Path) -> Path:
     """A user's folder: three good clips, a photograph, and one of every kind of bad input."""
-    folder = tmp_path / "own"
+    return _write_own_folder(tmp_path / "own", real_clips, photograph)
+
+
+@pytest.fixture(scope="session")
+def built_once(tmp_path_factory: pytest.TempPathFactory, real_clips: dict[str, Path], photograph: Path) -> Path:
+    """The corpus of such a folder, to be read only: `corpus` gives each test its own copy."""
+    path = _write_own_folder(tmp_path_factory.mktemp("built") / "own", real_clips, photograph) / "recipe.yaml"
+    return build(load(path, BuildRecipe), path, path.parent.parent / "corpus").folder
+
+
+@pytest.fixture
+def corpus(built_once: Path, tmp_path: Path) -> Path:
+    """A corpus that a test may damage."""
+    return Path(shutil.copytree(built_once, tmp_path / "corpus"))
+
+
+def _write_own_folder(folder: Path, real_clips: dict[str, Path], photograph: Path) -> Path:
     clips = folder / "clips"
     clips.mkdir(parents=True)
     shutil.copy(real_clips["bikes"], clips / "-bikes on road.mp4")

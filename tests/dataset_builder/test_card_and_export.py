@@ -9,21 +9,13 @@ import msgspec
 import pytest
 
 import dataset_builder.exporters
-from dataset_builder.build import build
 from dataset_builder.corpus import read_samples
 from schemas.errors import DataError
 from schemas.plugins import load_plugin, plugin_names
-from schemas.recipe import BuildRecipe, load
 from schemas.sample import Sample
 from tests.schemas.test_sample import media, sample
 
 CONFIGS = ["stage1", "stage2-ugc", "stage2-streaming", "stage3", "stage3-mix"]
-
-
-@pytest.fixture
-def corpus(own_folder: Path) -> Path:
-    path = own_folder / "recipe.yaml"
-    return build(load(path, BuildRecipe), path, own_folder.parent / "corpus").folder
 
 
 def test_every_config_loads_with_its_declared_features(corpus: Path, tmp_path: Path) -> None:

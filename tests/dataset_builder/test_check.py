@@ -13,12 +13,6 @@ from schemas.errors import CallError, DataError
 from schemas.recipe import BuildRecipe, load
 
 
-@pytest.fixture
-def corpus(own_folder: Path) -> Path:
-    path = own_folder / "recipe.yaml"
-    return build(load(path, BuildRecipe), path, own_folder.parent / "corpus").folder
-
-
 def problems(corpus: Path) -> list[str]:
     return [str(problem) for problem in check(corpus)]
 
