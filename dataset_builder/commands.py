@@ -136,7 +136,7 @@ def export(
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(out.name + ".partial")
     with partial.open("wb") as file:
-        count = exporter.write(read_samples(corpus, config, split), file)
+        count = exporter.write((located.sample for located in read_samples(corpus, config, split)), file)
     partial.rename(out)
     if as_json:
         typer.echo(orjson.dumps({"file": str(out), "samples": count, "loses": exporter.LOSES}).decode())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -33,20 +35,41 @@ def read_manifest(corpus: Path) -> Manifest:
     return manifest
 
 
-def read_samples(corpus: Path, config: str, split: str | None = None) -> Iterator[Sample]:
-    """Yield the samples of one config, in the order of its files.
+@dataclass(frozen=True)
+class Located:
+    """A sample and where it stands, `data/<config>/<file>:<line>`, for messages."""
 
-    Raises CallError for an unknown config, DataError naming file, line and field of the first unusable line.
+    sample: Sample
+    where: str
+
+    def error(self, reason: object) -> DataError:
+        """Make the error that names this sample."""
+        return DataError(f"{self.where}: sample {self.sample.id}: {reason}")
+
+
+def corpus_configs(corpus: Path) -> list[str]:
+    """List the configs of a corpus folder. Raises CallError when it is none."""
+    data = corpus / "data"
+    if not data.is_dir():
+        near = _nearest(corpus.name, [p.name for p in corpus.parent.iterdir()] if corpus.parent.is_dir() else [])
+        raise CallError(f"{corpus}: no corpus folder (it has no data/ in it){near}")
+    return sorted(p.name for p in data.iterdir() if p.is_dir())
+
+
+def read_samples(corpus: Path, config: str, split: str | None = None) -> Iterator[Located]:
+    """Yield the samples of one config, or of one split of it, in the order of its files.
+
+    Raises CallError for a config that the corpus has not, DataError naming file, line and field of what is wrong.
     """
-    folder = corpus / "data" / config
-    if not folder.is_dir():
-        known = sorted(p.name for p in (corpus / "data").glob("*") if p.is_dir())
-        raise CallError(f"the corpus has no config {config!r}; it has: {', '.join(known) or 'none'}")
-    for path in sorted(folder.glob(f"{split or '*'}-*.jsonl")):
-        for _, sample in read_jsonl(path, Sample, path.relative_to(corpus).as_posix()):
+    known = corpus_configs(corpus)
+    if config not in known:
+        raise CallError(f"{corpus}: no config {config!r}{_nearest(config, known)}; there are: {', '.join(known)}")
+    for path in sorted((corpus / "data" / config).glob(f"{split or '*'}-*.jsonl")):
+        name = path.relative_to(corpus).as_posix()
+        for line, sample in read_jsonl(path, Sample, name):
             if isinstance(sample, Problem):
                 raise DataError(str(sample))
-            yield sample
+            yield Located(sample, f"{name}:{line}")
 
 
 def write_samples(corpus: Path, config: str, split: str, samples: Sequence[Sample]) -> None:
@@ -84,3 +107,8 @@ def files_of(corpus: Path) -> list[str]:
             if path != MANIFEST and not name.startswith("."):
                 found.append(path)
     return sorted(found)
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    return f"; did you mean {near[0]!r}?" if near else ""

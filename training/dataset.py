@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from schemas.errors import CallError, DataError
-from schemas.record import Split
+from dataset_builder.corpus import Located
+from schemas.errors import DataError
 from schemas.sample import Sample
-from schemas.validate import Problem, read_jsonl
 from training.config import VQA2Config
 from training.conversation import NO_LOSS, encode
 from training.feeds import Feed, FeedReader
 from training.frames import normalised
 from training.tokens import END_OF_TEXT, Tokens
-
-
-@dataclass(frozen=True)
-class Located:
-    """A sample and where it stands, `data/<config>/<file>:<line>`, for messages."""
-
-    sample: Sample
-    where: str
-
-    def error(self, reason: object) -> DataError:
-        """Make the error that names this sample."""
-        return DataError(f"{self.where}: sample {self.sample.id}: {reason}")
 
 
 @dataclass(frozen=True)
@@ -42,33 +27,6 @@ class Example:
     input_ids: list[int]
     labels: list[int] | None
     feeds: list[Feed]
-
-
-def corpus_configs(corpus: Path) -> list[str]:
-    """List the configs of a corpus folder. Raises CallError when it is none."""
-    data = corpus / "data"
-    if not data.is_dir():
-        near = _nearest(corpus.name, [p.name for p in corpus.parent.iterdir()] if corpus.parent.is_dir() else [])
-        raise CallError(f"{corpus}: no corpus folder (it has no data/ in it){near}")
-    return sorted(p.name for p in data.iterdir() if p.is_dir())
-
-
-def read_samples(corpus: Path, config: str, split: Split) -> list[Located]:
-    """Read one split of one config, in file order.
-
-    Raises CallError for a config that the corpus has not, DataError naming file, line and field of what is wrong.
-    """
-    known = corpus_configs(corpus)
-    if config not in known:
-        raise CallError(f"{corpus}: no config {config!r}{_nearest(config, known)}; there are: {', '.join(known)}")
-    found = []
-    for path in sorted((corpus / "data" / config).glob(f"{split}-*.jsonl")):
-        name = path.relative_to(corpus).as_posix()
-        for line, sample in read_jsonl(path, Sample, name):
-            if isinstance(sample, Problem):
-                raise DataError(str(sample))
-            found.append(Located(sample, f"{name}:{line}"))
-    return found
 
 
 def shows(sample: Sample, media: Literal["image", "video", "all"]) -> bool:
@@ -179,8 +137,3 @@ def _stack(
             stacked[row, : len(item)] = item
             mask[row, : len(item)] = 1
     batch[name], batch[mask_name] = normalised(stacked) if normalise else stacked, mask
-
-
-def _nearest(name: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, known, 1)
-    return f"; did you mean {near[0]!r}?" if near else ""

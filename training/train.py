@@ -17,12 +17,13 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
+from dataset_builder.corpus import Located, corpus_configs, read_samples
 from dataset_builder.progress import ERROR_CONSOLE, progress_bar
 from schemas.errors import CallError, DataError
 from schemas.recipe import TrainRecipe, TrainStage, digest, plain
 from training.checkpoint import Block, Checkpoint, load_checkpoint, save_checkpoint, scoring_of
 from training.conversation import NO_LOSS
-from training.dataset import Collator, Located, SampleDataset, corpus_configs, read_samples, shows
+from training.dataset import Collator, SampleDataset, shows
 from training.feeds import FeedReader
 from training.preset import Preset, load_preset
 from training.schedule import freeze_but, optimizer

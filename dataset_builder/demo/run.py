@@ -131,7 +131,7 @@ def _counts(corpus: Path) -> dict[str, dict[str, int]]:
     by_source = Counter(row.source for row in rows)
     counts = {}
     for config, count in manifest.configs.items():
-        sources = {sample.provenance.source for sample in read_samples(corpus, config)}
+        sources = {located.sample.provenance.source for located in read_samples(corpus, config)}
         counts[config] = {
             "pairs": sum(count.splits.values()),
             "quarantined": sum(by_source[source] for source in sources),

@@ -33,8 +33,9 @@ def show(summary: dict[str, Any], out: Path) -> None:
         scores.add_row(words, str(summary[row]["n"]), *(_number(summary[row][key]) for key in ("srcc", "plcc")))
     console.print(scores)
     console.print(
-        "The labels are synthetic (measured full-reference quality, not people's opinions), the clips tiny;\n"
-        "the model is trained from random weights. PLCC is without a logistic fit."
+        "The labels are synthetic: measured full-reference quality, not people's\n"
+        "opinions. The model was trained from random weights on tiny clips. PLCC is\n"
+        "without a logistic fit."
     )
     took = ", ".join(f"{name} {step['seconds']:.0f} s" for name, step in summary["steps"].items())
     console.print(f"{summary['seconds']:.0f} s in all ({took}), at most {summary['peak_mb']:.0f} MB.")

@@ -26,7 +26,7 @@ def files(corpus: Path) -> dict[str, bytes]:
 
 
 def samples(built: Built, config: str) -> list[Sample]:
-    return list(read_samples(built.folder, config))
+    return [located.sample for located in read_samples(built.folder, config)]
 
 
 def test_every_input_ends_as_samples_or_in_quarantine(own_folder: Path) -> None:

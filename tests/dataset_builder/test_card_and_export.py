@@ -18,11 +18,15 @@ from tests.schemas.test_sample import media, sample
 CONFIGS = ["stage1", "stage2-ugc", "stage2-streaming", "stage3", "stage3-mix"]
 
 
+def samples(corpus: Path, config: str, split: str | None = None) -> list[Sample]:
+    return [located.sample for located in read_samples(corpus, config, split)]
+
+
 def test_every_config_loads_with_its_declared_features(corpus: Path, tmp_path: Path) -> None:
     for config in CONFIGS:
         loaded = datasets.load_dataset(str(corpus), config, cache_dir=str(tmp_path / "cache"))
         for split, rows in loaded.items():
-            ours = {s.id: s for s in read_samples(corpus, config, split)}
+            ours = {s.id: s for s in samples(corpus, config, split)}
             assert {row["id"] for row in rows} == ours.keys()
             for row in rows:
                 assert msgspec.convert(row, Sample) == ours[row["id"]]
@@ -44,14 +48,14 @@ def test_every_exporter_keeps_the_contract(name: str, corpus: Path) -> None:
     assert exporter.SUFFIX.startswith(".")
     for config in CONFIGS:
         file = io.BytesIO()
-        assert exporter.write(read_samples(corpus, config), file) == len(list(read_samples(corpus, config)))
+        assert exporter.write(iter(samples(corpus, config)), file) == len(samples(corpus, config)) > 0
         assert file.tell()
 
 
 def test_llava_is_what_upstreams_trainer_reads(corpus: Path) -> None:
     llava = load_plugin(dataset_builder.exporters, "llava")
     file = io.BytesIO()
-    llava.write(read_samples(corpus, "stage2-ugc"), file)
+    llava.write(samples(corpus, "stage2-ugc"), file)
     rows = json.loads(file.getvalue())
     video, image = sorted(rows, key=lambda row: "frames per sec" not in row)
     assert video["frames per sec"] == 1

@@ -3,20 +3,21 @@ from pathlib import Path
 import pytest
 import torch
 
+from dataset_builder.corpus import read_samples
 from schemas.errors import CallError, DataError
 from schemas.sample import MediaRef, Sample
 from stages.wording.prompts import PUBLISHED
 from tests.training.conftest import image_ref, sample, scored, video_ref, write_clip, write_samples
 from training.checkpoint import Checkpoint
 from training.conversation import NO_LOSS
-from training.dataset import Collator, SampleDataset, read_samples
+from training.dataset import Collator, SampleDataset
 from training.feeds import FeedReader, read_feed
 
 
 def dataset(corpus: Path, samples: list[Sample], checkpoint: Checkpoint, config: str = "stage2-ugc") -> SampleDataset:
     write_samples(corpus, config, "train", samples)
     feeds = FeedReader(corpus, checkpoint.config, keep=True)
-    return SampleDataset(read_samples(corpus, config, "train"), feeds, checkpoint.config, checkpoint.tokens)
+    return SampleDataset(list(read_samples(corpus, config, "train")), feeds, checkpoint.config, checkpoint.tokens)
 
 
 def test_a_batch_mixes_images_videos_and_lengths(corpus: Path, trained: Checkpoint) -> None:
@@ -70,14 +71,14 @@ def test_a_line_that_is_no_sample_is_named(corpus: Path) -> None:
     path = write_samples(corpus, "stage2-ugc", "train", [scored(video_ref("clip0"), 0.9)])
     path.write_bytes(path.read_bytes() + path.read_bytes().replace(b'"mos":0.9', b'"mos":"high"'))
     with pytest.raises(DataError, match="data/stage2-ugc/train-00000.jsonl:2: target"):
-        read_samples(corpus, "stage2-ugc", "train")
+        list(read_samples(corpus, "stage2-ugc", "train"))
 
 
 def test_an_unknown_config_names_the_nearest(corpus: Path) -> None:
     with pytest.raises(CallError, match="did you mean 'stage2-ugc'"):
-        read_samples(corpus, "stage2_ugc", "train")
+        list(read_samples(corpus, "stage2_ugc", "train"))
     with pytest.raises(CallError, match="no corpus folder"):
-        read_samples(corpus / "media", "stage2-ugc", "train")
+        list(read_samples(corpus / "media", "stage2-ugc", "train"))
 
 
 def test_a_clip_too_short_for_motion_has_none(tmp_path: Path, trained: Checkpoint) -> None:

@@ -4,11 +4,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from dataset_builder.corpus import read_samples
 from schemas.errors import CallError, DataError
 from schemas.recipe import TrainRecipe, TrainStage, load
 from tests.training.conftest import EVERYTHING, video_ref, write_recipe
 from training.checkpoint import Checkpoint, load_checkpoint
-from training.dataset import Collator, SampleDataset, read_samples
+from training.dataset import Collator, SampleDataset
 from training.feeds import FeedReader
 from training.preset import load_preset, preset_names
 from training.schedule import PARTS, TEXT_EMBEDDINGS, freeze_but, optimizer
@@ -35,7 +36,7 @@ def test_frozen_parts_stay_bit_equal_and_the_others_move(
 ) -> None:
     before = {name: p.detach().clone() for name, p in fresh.model.named_parameters()}
     stage = TrainStage(name="s", configs=["stage2-ugc"], train=parts, steps=2, batch=2, lr=0.01)  # type: ignore[arg-type]
-    samples = read_samples(shared_corpus, "stage2-ugc", "train")
+    samples = list(read_samples(shared_corpus, "stage2-ugc", "train"))
     feeds = FeedReader(shared_corpus, fresh.config, keep=True)
     run_stage(stage, samples, fresh, feeds, TrainRecipe(corpus=".", out="x"))
     moved = {name for name, p in fresh.model.named_parameters() if not torch.equal(p, before[name])}
@@ -49,7 +50,7 @@ def test_frozen_parts_stay_bit_equal_and_the_others_move(
 @torch.inference_mode()
 def test_a_loss_from_the_answers_alone_is_the_whole_loss(trained: Checkpoint, shared_corpus: Path) -> None:
     feeds = FeedReader(shared_corpus, trained.config, keep=True)
-    samples = read_samples(shared_corpus, "stage3-mix", "train")
+    samples = list(read_samples(shared_corpus, "stage3-mix", "train"))
     data = SampleDataset(samples, feeds, trained.config, trained.tokens)
     batch = Collator(trained.config, trained.tokens, side="right")([data[0], data[5]])  # two questions, two lengths
     batch.pop("names")
