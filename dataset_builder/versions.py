@@ -29,8 +29,6 @@ def add_versions(gathered: Gathered, run: Run, distort: Distort, folder: Path) -
     for name in distort.sources:
         if name not in known:
             raise CallError(f"distort.sources: no source is called {name!r}; there are: {', '.join(known)}")
-    if bad := [severity for severity in distort.severities if not 1 <= severity <= 5]:
-        raise CallError(f"distort.severities: severity runs from 1 to 5, not {bad[0]}")
     kinds = distort.kinds or plugin_names(dataset_builder.distortions, run.plugins)
     modules = {kind: load_plugin(dataset_builder.distortions, kind, run.plugins) for kind in kinds}
     planned = [

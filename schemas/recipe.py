@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
@@ -61,7 +62,7 @@ class Scale(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     def __post_init__(self) -> None:
         """Refuse ends that span nothing, and a range that is not said in full."""
-        if not self.lo < self.hi:
+        if not (math.isfinite(self.lo) and math.isfinite(self.hi) and self.lo < self.hi):
             raise ValueError(f"lo must lie below hi, got {self.lo} and {self.hi}")
         if self.range == "explicit" and (self.range_lo is None or self.range_hi is None):
             raise ValueError("range: explicit needs range_lo and range_hi")
@@ -99,6 +100,13 @@ class Distort(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     severities: list[int] = msgspec.field(default_factory=lambda: [2, 4])
     per_clip: int = 2
 
+    def __post_init__(self) -> None:
+        """Refuse severities that are none, and nothing to do."""
+        if not self.severities or not all(1 <= severity <= 5 for severity in self.severities):
+            raise ValueError(f"severities: severity runs from 1 to 5, got {self.severities}")
+        if self.per_clip < 1:
+            raise ValueError(f"per_clip is 1 or more, got {self.per_clip}")
+
 
 class SplitShares(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Shares of content groups per split; a group's split is drawn from hash(seed, group)."""
@@ -131,6 +139,11 @@ class BuildRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     distort: Distort | None = None
     max_quarantine: int | None = None
     timeout: float = 600.0
+
+    def __post_init__(self) -> None:
+        """Refuse a time in which nothing can be done."""
+        if not self.timeout > 0:
+            raise ValueError(f"timeout is above 0 seconds, got {self.timeout}")
 
 
 class TrainStage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
