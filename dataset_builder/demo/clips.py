@@ -39,6 +39,8 @@ PER_KIND = 2
 POINTS_PER_DB = 5.0
 """Points of the score for each dB of SSIM: a clean clip reaches 100, the strongest distortions end below 20."""
 SESSION_CRF = (20, 32, 42)
+TEST_SHARE = 0.3
+"""Share of the contents that are kept for the test split: drawn by seed, the same number for every seed."""
 
 
 def quality(references: list[Pixels], frames: list[Pixels]) -> float:
@@ -107,6 +109,12 @@ def _bounce(at: int, last: int) -> int:
     return min(at, 2 * last - at)
 
 
+def split_of(content: str, seed: int) -> str:
+    """Give the split of a content."""
+    drawn = shuffled(sorted(c.name for c in CONTENTS), seed, "test contents")
+    return "test" if content in drawn[: round(TEST_SHARE * len(CONTENTS))] else "train"
+
+
 def make_view(item: dict[str, Any]) -> dict[str, Any]:
     """Make all clips of one view of one content, as work for the engine; gives the rows of the tables."""
     content = next(c for c in CONTENTS if c.name == item["content"])
@@ -123,11 +131,12 @@ def make_view(item: dict[str, Any]) -> dict[str, Any]:
             done = [_ground_truth(wanted)]
         encode_video(frames, FPS, out / "ugc" / "clips" / name)
         rows["truth"].append(msgspec.to_builtins(GroundTruth(clip=name, distortions=done)))
-        rows["ugc"].append([name, quality(clean, frames), content.name, done[0].name if done else ""])
+        main = done[0].name if done else ""
+        rows["ugc"].append([name, quality(clean, frames), content.name, split_of(content.name, seed), main])
     for number in range(2):
         rows["streaming"].append(_make_session(content, view, number, out, seed))
     if view == VIEWS[0]:
-        rows["clean"] = _make_clean(content, clean, out)
+        rows["clean"] = _make_clean(content, clean, out, seed)
     return rows
 
 
@@ -168,16 +177,17 @@ def _make_session(content: Content, view: str, number: int, out: Path, seed: int
     encode_video(shown, FPS, out / "streaming" / "clips" / name)
     # A stall costs by how often and how long: synthetic, like the rest of the score.
     penalty = math.exp(-0.25 * events - 1.5 * sum(d for _, d in stalls) / (len(shown) / FPS))
-    return [name, round(quality(reference, played) * penalty, 3), content.name, str([list(s) for s in stalls])]
+    score, told = round(quality(reference, played) * penalty, 3), str([list(stall) for stall in stalls])
+    return [name, score, content.name, split_of(content.name, seed), told]
 
 
-def _make_clean(content: Content, clean: list[Pixels], out: Path) -> list[list[str]]:
-    folder = out / "clean" / "clips"
+def _make_clean(content: Content, clean: list[Pixels], out: Path, seed: int) -> list[list[str]]:
+    folder, split = out / "clean" / "clips", split_of(content.name, seed)
     encode_video(clean, FPS, folder / f"{content.name}.mp4")
-    rows = [[f"{content.name}.mp4", content.name]]
+    rows = [[f"{content.name}.mp4", content.name, split]]
     if content.kind == "photograph":
         encode_picture(_shrunk(next(rgb_frames(locate(content)))), folder / f"{content.name}.png")
-        rows.append([f"{content.name}.png", content.name])
+        rows.append([f"{content.name}.png", content.name, split])
     return rows
 
 
@@ -202,9 +212,9 @@ def make_clips(
         for table, added in outcome.result.items():
             rows[table] += added
     rows["ugc"] += _add_bad_inputs(out / "ugc" / "clips")
-    _write_table(out / "ugc" / "labels.csv", ["clip", "score", "content", "distortion"], rows["ugc"])
-    _write_table(out / "streaming" / "labels.csv", ["clip", "score", "content", "stalls"], rows["streaming"])
-    _write_table(out / "clean" / "labels.csv", ["clip", "content"], rows["clean"])
+    _write_table(out / "ugc" / "labels.csv", ["clip", "score", "content", "split", "distortion"], rows["ugc"])
+    _write_table(out / "streaming" / "labels.csv", ["clip", "score", "content", "split", "stalls"], rows["streaming"])
+    _write_table(out / "clean" / "labels.csv", ["clip", "content", "split"], rows["clean"])
     write_jsonl(out / "ugc" / "ground_truth.jsonl", [msgspec.convert(row, GroundTruth) for row in rows["truth"]])
     (out / "build.yaml").write_text(yaml.safe_dump(_recipe(seed), sort_keys=False), encoding="utf-8")
 
@@ -216,11 +226,11 @@ def _add_bad_inputs(clips: Path) -> list[list[Any]]:
     (clips / "no video.mp4").write_text("this is no video\n")
     (clips / "nobody labelled this.mp4").write_bytes(good)
     return [
-        ["cut short.mp4", 50, "bad inputs", ""],
-        ["no video.mp4", 50, "bad inputs", ""],
-        ["lost.mp4", 50, "bad inputs", ""],
-        ["nobody rated this.mp4", "nan", "bad inputs", ""],
-        ["rated on another scale.mp4", 4200, "bad inputs", ""],
+        ["cut short.mp4", 50, "bad inputs", "train", ""],
+        ["no video.mp4", 50, "bad inputs", "train", ""],
+        ["lost.mp4", 50, "bad inputs", "train", ""],
+        ["nobody rated this.mp4", "nan", "bad inputs", "train", ""],
+        ["rated on another scale.mp4", 4200, "bad inputs", "train", ""],
     ]
 
 
@@ -243,7 +253,13 @@ def _recipe(seed: int) -> dict[str, Any]:
                 "table": "ugc/labels.csv",
                 "clips": "ugc/clips",
                 "licence": licence,
-                "columns": {"clip": "clip", "score": "score", "group": "content", "distortion": "distortion"},
+                "columns": {
+                    "clip": "clip",
+                    "score": "score",
+                    "group": "content",
+                    "split": "split",
+                    "distortion": "distortion",
+                },
                 "scale": scale,
                 "annotations": "ugc/annotations.jsonl",
             },
@@ -252,7 +268,7 @@ def _recipe(seed: int) -> dict[str, Any]:
                 "table": "streaming/labels.csv",
                 "clips": "streaming/clips",
                 "licence": licence,
-                "columns": {"clip": "clip", "score": "score", "group": "content", "stalls": "stalls"},
+                "columns": {"clip": "clip", "score": "score", "group": "content", "split": "split", "stalls": "stalls"},
                 "scale": scale,
             },
             {
@@ -260,12 +276,11 @@ def _recipe(seed: int) -> dict[str, Any]:
                 "table": "clean/labels.csv",
                 "clips": "clean/clips",
                 "licence": licence,
-                "columns": {"clip": "clip", "group": "content"},
+                "columns": {"clip": "clip", "group": "content", "split": "split"},
             },
         ],
         "stages": ["stage1", "stage2-ugc", "stage2-streaming", "stage3", "stage3-mix"],
         "distort": {"sources": ["demo_clean"], "severities": [2, 3, 5], "per_clip": 3},
-        "split": {"train": 0.7, "val": 0.0, "test": 0.3},
     }
 
 

@@ -70,7 +70,7 @@ def test_scores_fall_with_severity_and_clean_clips_are_best() -> None:
 def test_stalls_are_where_the_table_says(tmp_path: Path) -> None:
     seen = 0
     for content in ("bikes", "china", "rocket", "moon"):
-        for name, _, _, stalls in make(tmp_path / content, content)["streaming"]:
+        for name, _, _, _, stalls in make(tmp_path / content, content)["streaming"]:
             frames = list(rgb_frames(tmp_path / content / "streaming" / "clips" / name))
             assert len(frames) % 4 == 0
             for start, duration in json.loads(stalls):
@@ -81,6 +81,13 @@ def test_stalls_are_where_the_table_says(tmp_path: Path) -> None:
                 assert last < len(frames)
                 seen += 1
     assert seen >= 4
+
+
+def test_the_same_number_of_contents_is_unseen_for_every_seed() -> None:
+    for seed in range(5):
+        splits = [clips.split_of(content.name, seed) for content in CONTENTS]
+        assert splits.count("test") == round(0.3 * len(CONTENTS))
+    assert len({tuple(clips.split_of(c.name, seed) for c in CONTENTS) for seed in range(5)}) == 5
 
 
 def test_the_recipe_reads_strictly(tmp_path: Path) -> None:
