@@ -23,7 +23,10 @@ class Attribute(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     where: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse half a time span, and a span that ends before it starts."""
+        """Refuse blank words, half a time span, and a span that ends before it starts."""
+        for name in ("name", "degree", "when", "where"):
+            if (said := getattr(self, name)) is not None and not said.strip():
+                raise ValueError(f"attribute {self.name!r}: {name} is blank: say it or leave it out")
         if (self.start is None) != (self.end is None):
             raise ValueError(f"attribute {self.name!r}: give both start and end, or neither")
         if self.start is not None and self.end is not None and not (0 <= self.start < self.end < math.inf):
@@ -35,6 +38,11 @@ class Conversation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
     question: str
     answer: str
+
+    def __post_init__(self) -> None:
+        """Refuse a blank question or answer."""
+        if not self.question.strip() or not self.answer.strip():
+            raise ValueError("a conversation has a question and an answer, one is blank")
 
 
 class Annotation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -57,3 +65,11 @@ class Annotation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     at: str = ""
     sha256: str = ""
     proxy_sha256: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse blank names and a score off its scale."""
+        for name in ("id", "clip", "rater"):
+            if not getattr(self, name).strip():
+                raise ValueError(f"{name} is blank")
+        if self.score is not None and not 0 <= self.score <= 100:
+            raise ValueError(f"score is on 0 to 100, got {self.score}")

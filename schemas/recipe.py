@@ -5,6 +5,7 @@ No dotted import paths and no interpolation; `key.path=value` overrides come fro
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import hashlib
 import math
@@ -19,6 +20,9 @@ from schemas.errors import CallError
 from schemas.levels import Direction, RangeMode
 
 T = TypeVar("T")
+
+MAX_TIMEOUT = 1e6
+"""The longest time, in seconds, that one clip can be given."""
 
 
 class RecipeError(CallError):
@@ -64,8 +68,11 @@ class Scale(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         """Refuse ends that span nothing, and a range that is not said in full."""
         if not (math.isfinite(self.lo) and math.isfinite(self.hi) and self.lo < self.hi):
             raise ValueError(f"lo must lie below hi, got {self.lo} and {self.hi}")
-        if self.range == "explicit" and (self.range_lo is None or self.range_hi is None):
-            raise ValueError("range: explicit needs range_lo and range_hi")
+        if self.range == "explicit":
+            if self.range_lo is None or self.range_hi is None:
+                raise ValueError("range: explicit needs range_lo and range_hi")
+            if not (math.isfinite(self.range_lo) and math.isfinite(self.range_hi) and self.range_lo < self.range_hi):
+                raise ValueError(f"range_lo must lie below range_hi, got {self.range_lo} and {self.range_hi}")
 
 
 class SourceRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -86,7 +93,19 @@ class SourceRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     sheet: str | None = None
     encoding: str | None = None
     separator: str | None = None
-    decimal: str = "."
+    decimal: Literal[".", ","] = "."
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot name a source or read a table."""
+        if not self.name.strip() or self.name in {".", ".."} or set("/\\\n\0") & set(self.name):
+            raise ValueError(f"name: a source is called by a plain word, not {self.name!r}")
+        if self.separator is not None and len(self.separator) != 1:
+            raise ValueError(f"separator is one character, not {self.separator!r}")
+        if self.encoding is not None:
+            try:
+                codecs.lookup(self.encoding)
+            except LookupError:
+                raise ValueError(f"encoding: Python knows no {self.encoding!r}; try utf-8, latin-1 or cp1252") from None
 
 
 class Distort(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -117,7 +136,7 @@ class SplitShares(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     def __post_init__(self) -> None:
         """Refuse shares that do not sum to 1."""
-        if min(self.train, self.val, self.test) < 0 or abs(self.train + self.val + self.test - 1) > 1e-9:
+        if not (min(self.train, self.val, self.test) >= 0 and abs(self.train + self.val + self.test - 1) <= 1e-9):
             raise ValueError("split shares are 0 or more and sum to 1")
 
 
@@ -141,9 +160,15 @@ class BuildRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     timeout: float = 600.0
 
     def __post_init__(self) -> None:
-        """Refuse a time in which nothing can be done."""
-        if not self.timeout > 0:
-            raise ValueError(f"timeout is above 0 seconds, got {self.timeout}")
+        """Refuse a recipe of nothing, and numbers that cannot be meant."""
+        if not self.name.strip() or set("/\\\n\0") & set(self.name):
+            raise ValueError(f"name: a corpus is called by a plain name, not {self.name!r}")
+        if not self.sources:
+            raise ValueError("sources: name at least one")
+        if not 0 < self.timeout <= MAX_TIMEOUT:
+            raise ValueError(f"timeout is above 0 and at most {MAX_TIMEOUT:g} seconds, got {self.timeout}")
+        if self.max_quarantine is not None and self.max_quarantine < 0:
+            raise ValueError(f"max_quarantine is 0 or more, got {self.max_quarantine}")
 
 
 class TrainStage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -168,9 +193,15 @@ class TrainStage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse a stage of no stated length."""
+        """Refuse a stage of no stated length, and numbers that cannot be meant."""
         if (self.epochs is None) == (self.steps is None):
             raise ValueError(f"stage {self.name!r}: give epochs or steps, not both")
+        for name, least in (("steps", 1), ("batch", 1), ("accumulate", 1)):
+            if (value := getattr(self, name)) is not None and value < least:
+                raise ValueError(f"stage {self.name!r}: {name} is {least} or more, got {value}")
+        for name in ("epochs", "lr", "vision_lr"):
+            if (value := getattr(self, name)) is not None and not 0 < value < math.inf:
+                raise ValueError(f"stage {self.name!r}: {name} is above 0, got {value}")
 
 
 class TrainRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -192,6 +223,25 @@ class TrainRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     bf16: bool = False
     gradient_checkpointing: bool = False
 
+    def __post_init__(self) -> None:
+        """Refuse a schedule of nothing, and no thread."""
+        if self.stages is not None and not self.stages:
+            raise ValueError("stages: name at least one, or leave it out for the preset's schedule")
+        if self.threads is not None and self.threads < 1:
+            raise ValueError(f"threads is 1 or more, got {self.threads}")
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML's safe loader, which also refuses a key that is given twice: one of the two would be lost in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Build one mapping. Raises yaml.YAMLError naming the key and its line."""
+        keys = [key.value for key, _ in node.value]
+        for key, _ in node.value:
+            if keys.count(key.value) > 1:
+                raise yaml.YAMLError(f"the key {key.value!r} is given twice (line {key.start_mark.line + 1})")
+        return super().construct_mapping(node, deep)
+
 
 def load(path: Path, kind: type[T], overrides: Sequence[str] = ()) -> T:
     """Read a recipe of `kind` from a YAML file and apply `key.path=value` overrides (values are YAML).
@@ -199,12 +249,14 @@ def load(path: Path, kind: type[T], overrides: Sequence[str] = ()) -> T:
     Raises RecipeError naming the file, the key and the nearest valid key.
     """
     try:
-        plain = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+        plain = yaml.load(path.read_text(encoding="utf-8-sig"), _Loader)
     except FileNotFoundError:
         near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.y*ml")], 1)
         raise RecipeError(f"{path}: no such recipe{_did_you_mean(near)}") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise RecipeError(f"{path}: not readable as YAML: {error}") from None
+    except RecursionError:
+        raise RecipeError(f"{path}: not readable as YAML: it is nested too deep") from None
     if not isinstance(plain, dict):
         raise RecipeError(f"{path}: a recipe is a mapping of keys, this is {type(plain).__name__}")
     for override in overrides:
@@ -251,7 +303,7 @@ def _override(plain: dict[str, Any], override: str) -> None:
             raise RecipeError(f"{override!r}: there is no {step!r} to set a key of")
     try:
         parsed = yaml.safe_load(value)
-    except yaml.YAMLError as error:
+    except (ValueError, yaml.YAMLError) as error:
         raise RecipeError(f"{override!r}: the value is not YAML: {error}") from None
     if isinstance(here, list) and last.isdigit() and int(last) < len(here):
         here[int(last)] = parsed
@@ -262,7 +314,12 @@ def _override(plain: dict[str, Any], override: str) -> None:
 
 
 def _refuse_unknown_keys(plain: object, kind: object, where: str, at: str) -> None:
-    """Walk value and type side by side; msgspec finds unknown keys too, but cannot name the nearest one."""
+    """Walk value and type side by side; msgspec finds unknown names too, but cannot name the nearest one."""
+    if get_origin(kind) is Literal and isinstance(plain, str) and plain not in get_args(kind):
+        known = [str(value) for value in get_args(kind)]
+        near = difflib.get_close_matches(plain, known, 1)
+        hint = _did_you_mean(near) or f"; there are: {', '.join(known)}"
+        raise RecipeError(f"{where}: {at}: {plain!r} is none of its values{hint}")
     if get_origin(kind) is list and isinstance(plain, list):
         for index, item in enumerate(plain):
             _refuse_unknown_keys(item, get_args(kind)[0], where, f"{at}[{index}]")
@@ -270,7 +327,7 @@ def _refuse_unknown_keys(plain: object, kind: object, where: str, at: str) -> No
     structs = [k for k in (kind, *get_args(kind)) if isinstance(k, type) and issubclass(k, msgspec.Struct)]
     if get_origin(kind) is not None and not structs:
         for inner in get_args(kind):
-            if get_origin(inner) is list:
+            if get_origin(inner) in (list, Literal) and plain is not None:
                 _refuse_unknown_keys(plain, inner, where, at)
         return
     if not structs or not isinstance(plain, dict):

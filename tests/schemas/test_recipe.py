@@ -26,7 +26,17 @@ def test_overrides_reach_into_lists_and_absent_sections(recipe: Path) -> None:
         ("prompt=varied", r"unknown key 'prompt'; did you mean 'prompts'\?"),
         ("split.trian=1", r"unknown key 'split.trian'; did you mean 'train'\?"),
         ("seed=many", "Expected `int`, got `str` at `seed`"),
-        ("prompts=free", "Invalid enum value 'free' at `prompts`"),
+        ("prompts=free", "prompts: 'free' is none of its values; there are: published, varied"),
+        ("media=cpoy", "'cpoy' is none of its values; did you mean 'copy'"),
+        ("split.train=.nan", "split shares"),
+        ("timeout=.inf", "timeout is above 0"),
+        ("sources=[]", "name at least one"),
+        ("sources.0.separator=;;", "separator is one character"),
+        ("sources.0.encoding=utf-99", "Python knows no"),
+        ("sources.0.scale={lo: 1, hi: 5, range: explicit, range_lo: 4, range_hi: 2}", "range_lo must lie below"),
+        ("sources.0.name=..", "plain word"),
+        ("name=a/b", "plain name"),
+        ("max_quarantine=-1", "0 or more"),
         ("split.train=0.5", "split shares"),
         ("seed", "an override reads key.path=value"),
         ("sources.7.name=x", "there is no '7'"),
@@ -41,7 +51,14 @@ def test_wrong_keys_and_values_are_named(recipe: Path, override: str, message: s
 def test_unreadable_recipes(tmp_path: Path, recipe: Path) -> None:
     with pytest.raises(RecipeError, match="no such recipe; did you mean 'recipe.yaml'"):
         load(tmp_path / "recipes.yaml", BuildRecipe)
-    for text, message in [("- a", "mapping"), ("a: [", "not readable as YAML"), ("", "mapping")]:
+    for text, message in [
+        ("- a", "mapping"),
+        ("a: [", "not readable as YAML"),
+        ("", "mapping"),
+        ("name: 2020-13-45", "not readable as YAML"),
+        ("a: 1\nb: 2\na: 3", "'a' is given twice .line 1"),
+        ("[" * 3000, "nested too deep|not readable"),
+    ]:
         recipe.write_text(text)
         with pytest.raises(RecipeError, match=message):
             load(recipe, BuildRecipe)
@@ -52,6 +69,17 @@ def test_digest_changes_with_meaning_only(recipe: Path) -> None:
     recipe.write_text(GOOD + "seed: 0\n")
     assert digest(load(recipe, BuildRecipe)) == digest(plain)
     assert digest(load(recipe, BuildRecipe, ["seed=1"])) != digest(plain)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"steps": 0}, {"steps": -1}, {"epochs": 0}, {"epochs": 1, "lr": float("nan")}, {"steps": 1, "batch": 0}]
+)
+def test_impossible_training_numbers_are_refused(wrong: dict[str, object]) -> None:
+    stage = {"name": "s", "configs": ["stage1"], "train": ["llm"], **wrong}
+    with pytest.raises(RecipeError, match="stage 's': "):
+        convert({"corpus": "c", "out": "o", "stages": [stage]}, TrainRecipe, "r.yaml")
+    with pytest.raises(RecipeError, match="name at least one"):
+        convert({"corpus": "c", "out": "o", "stages": []}, TrainRecipe, "r.yaml")
 
 
 def test_a_training_stage_has_one_length() -> None:
