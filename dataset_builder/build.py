@@ -15,7 +15,16 @@ import msgspec
 
 import stages
 from dataset_builder.card import card
-from dataset_builder.corpus import CARD, MANIFEST, QUARANTINE, file_entry, files_of, write_jsonl, write_samples
+from dataset_builder.corpus import (
+    CARD,
+    MANIFEST,
+    QUARANTINE,
+    file_entry,
+    files_of,
+    replacing,
+    write_jsonl,
+    write_samples,
+)
 from dataset_builder.gather import Gathered, Run, Tracker, gather
 from dataset_builder.versions import add_versions
 from schemas import SCHEMA_VERSION
@@ -27,7 +36,7 @@ from schemas.recipe import BuildRecipe, digest, plain
 from schemas.record import SPLITS, Record
 from schemas.sample import Sample
 from stages import Given, target_of
-from stages.wording.pair_templates import pairs
+from stages.wording.pair_templates import pairs, texts_of
 
 
 @dataclass(frozen=True)
@@ -58,23 +67,19 @@ def build(
         raise CallError("media: reference needs exactly one source and no distort: the clips stay in its folder")
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / MANIFEST).is_file())):
         raise CallError(f"{str(out)!r} exists and is no corpus: choose another folder with --out")
-    partial = out.with_name(out.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    with replacing(out) as partial:
+        run = Run(recipe, recipe_path.parent, workers, plugins, track)
+        return _build_into(partial, out, run, asked, recipe_path)
 
-    run = Run(recipe, recipe_path.parent, workers, plugins, track)
-    gathered = gather(run, [out, partial, recipe_path])
+
+def _build_into(partial: Path, out: Path, run: Run, asked: dict[str, ModuleType], recipe_path: Path) -> Built:
+    recipe = run.recipe
+    gathered = gather(run, [out, partial.parent, recipe_path])
     distorted = add_versions(gathered, run, recipe.distort, partial / "media") if recipe.distort else set()
     portable = _portable(recipe)
     answered = _ask(gathered, portable, asked, distorted)
     _write_data(partial, gathered, run, answered)
     manifest = _finish(partial, gathered, portable, answered)
-    old = out.with_name(out.name + ".old")
-    shutil.rmtree(old, ignore_errors=True)
-    if out.exists():
-        out.rename(old)
-    partial.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
     return Built(out, manifest, sorted(gathered.quarantine, key=_quarantine_order))
 
 
@@ -104,6 +109,7 @@ def _ask(
             found = {name: list(module.samples(record, given)) for name, module in asked.items()}
         except ValueError as error:
             _quarantine_record(gathered, record_id, str(error))
+            _quarantine_unasked_annotations(gathered, record_id, {})
             continue
         for name, samples in found.items():
             answered[name] += samples
@@ -119,7 +125,7 @@ def _pairs(gathered: Gathered, recipe: BuildRecipe, placed: dict[str, Record]) -
     for record_id, said in gathered.annotations.items():
         target = target_of(placed[record_id], scales)
         level = target.level if target else None
-        seen = {attribute.name for a in said for attribute in a.attributes}
+        seen = [text for annotation in said for text in texts_of(annotation)]
         made[record_id] = [pair for a in said for pair in pairs(placed[record_id], a, level, recipe.seed, seen)]
     return made
 
@@ -129,7 +135,7 @@ def _quarantine_unasked_annotations(gathered: Gathered, record_id: str, found: d
     for annotation in gathered.annotations.get(record_id, []):
         if f"annotation:{annotation.id}" not in cited:
             source, file, line = gathered.annotation_rows[annotation.id]
-            reason = "no pair follows from this annotation: name stage3 in the recipe, or say more of the clip"
+            reason = "no pair of this annotation is in the corpus: name stage3 in the recipe, or say more of the clip"
             gathered.quarantine.append(Quarantined(source=source, file=file, row=line, field=None, reason=reason))
 
 

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dataset_builder.corpus import QUARANTINE, file_entry, files_of, read_manifest
+from dataset_builder.corpus import MANIFEST, QUARANTINE, file_entry, files_of, read_manifest
+from schemas import SCHEMA_VERSION
 from schemas.levels import LEVELS
 from schemas.manifest import FileEntry, Manifest, Quarantined
+from schemas.recipe import BuildRecipe, RecipeError, convert, digest
 from schemas.sample import MediaRef, Sample
 from schemas.validate import Problem, read_jsonl
 
@@ -19,6 +21,9 @@ class _Seen:
     """What the data files hold, gathered line by line."""
 
     splits: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    tasks: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    levels: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    records: set[str] = field(default_factory=set)
     ids: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     split_of_group: dict[str, tuple[str, str]] = field(default_factory=dict)
     split_of_bytes: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -32,12 +37,31 @@ def check(corpus: Path, media_root: Path | None = None) -> Iterator[Problem]:
     Raises CallError if the folder is no corpus, DataError if its manifest cannot be read.
     """
     manifest = read_manifest(corpus)
+    yield from _check_recipe(manifest)
     yield from _check_files(corpus, manifest)
     seen = _Seen()
     for path in sorted((corpus / "data").glob("*/*.jsonl")):
         yield from _check_data_file(path, corpus, manifest, seen)
     yield from _check_counts(corpus, manifest, seen)
     yield from _check_media(corpus, manifest, seen, media_root)
+
+
+def _check_recipe(manifest: Manifest) -> Iterator[Problem]:
+    if manifest.schema_version != SCHEMA_VERSION:
+        yield Problem(
+            MANIFEST, 0, "schema_version", f"is {manifest.schema_version!r}, this tool reads {SCHEMA_VERSION}"
+        )
+    try:
+        recipe = convert(manifest.recipe, BuildRecipe, MANIFEST)
+    except RecipeError as error:
+        yield Problem(MANIFEST, 0, "recipe", str(error))
+        return
+    if digest(recipe) != manifest.recipe_sha256:
+        yield Problem(MANIFEST, 0, "recipe", "is not the one of recipe_sha256: somebody edited it")
+    if recipe.media != manifest.media:
+        yield Problem(MANIFEST, 0, "media", f"is {manifest.media!r}, the recipe says {recipe.media!r}")
+    if recipe.name != manifest.name:
+        yield Problem(MANIFEST, 0, "name", f"is {manifest.name!r}, the recipe says {recipe.name!r}")
 
 
 def _check_files(corpus: Path, manifest: Manifest) -> Iterator[Problem]:
@@ -68,6 +92,10 @@ def _check_data_file(path: Path, corpus: Path, manifest: Manifest, seen: _Seen) 
             yield Problem(name, line, "id", f"{sample.id!r} is there twice")
         seen.ids[config].add(sample.id)
         seen.splits[config][split] += 1
+        seen.tasks[config][sample.task] += 1
+        if sample.target:
+            seen.levels[config][sample.target.level] += 1
+        seen.records |= {media.record_id for media in sample.media}
         yield from _check_level(sample, name, line)
         scale = scales.get(sample.provenance.source)
         if sample.target and (not scale or scale.unit(sample.target.raw) != sample.target.mos):
@@ -100,18 +128,24 @@ def _check_level(sample: Sample, name: str, line: int) -> Iterator[Problem]:
 
 def _check_counts(corpus: Path, manifest: Manifest, seen: _Seen) -> Iterator[Problem]:
     for config, count in manifest.configs.items():
-        if (found := dict(seen.splits[config])) != count.splits:
-            yield Problem(f"data/{config}", 0, "", f"holds {found} samples, the manifest says {count.splits}")
+        for what, found, said in (
+            ("splits", seen.splits[config], count.splits),
+            ("tasks", seen.tasks[config], count.tasks),
+            ("levels", seen.levels[config], count.levels),
+        ):
+            if dict(found) != said:
+                yield Problem(f"data/{config}", 0, what, f"holds {dict(found)}, the manifest says {said}")
     for config in sorted(set(seen.splits) - set(manifest.configs)):
         yield Problem(f"data/{config}", 0, "", "the manifest knows no such config")
+    if len(seen.records) != manifest.records:
+        yield Problem("data", 0, "", f"shows {len(seen.records)} records, the manifest says {manifest.records}")
     if (corpus / QUARANTINE).is_file():
-        rows = 0
-        for _, row in read_jsonl(corpus / QUARANTINE, Quarantined):
-            rows += 1
-            if isinstance(row, Problem):
-                yield row
-        if rows != manifest.quarantined:
-            yield Problem(QUARANTINE, 0, "", f"holds {rows} rows, the manifest says {manifest.quarantined}")
+        rows = [row for _, row in read_jsonl(corpus / QUARANTINE, Quarantined)]
+        yield from (row for row in rows if isinstance(row, Problem))
+        transient = sum(isinstance(row, Quarantined) and row.transient for row in rows)
+        if (len(rows), transient) != (manifest.quarantined, manifest.transient):
+            told = f"{manifest.quarantined} rows, {manifest.transient} of them transient"
+            yield Problem(QUARANTINE, 0, "", f"holds {len(rows)} rows, {transient} transient; the manifest says {told}")
 
 
 def _check_media(corpus: Path, manifest: Manifest, seen: _Seen, media_root: Path | None) -> Iterator[Problem]:

@@ -9,7 +9,9 @@ import orjson
 import typer
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
-Plugins = Annotated[list[Path] | None, typer.Option(help="A folder of plug-in files of your own.", file_okay=False)]
+Plugins = Annotated[
+    list[Path] | None, typer.Option(help="A folder of plug-in files of your own.", exists=True, file_okay=False)
+]
 
 
 def mount(app: typer.Typer) -> None:
@@ -127,17 +129,30 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write the samples of one config in another trainer's format."""
+    import tempfile
+
     import dataset_builder.exporters
     from dataset_builder.corpus import read_manifest, read_samples
+    from schemas.errors import CallError
     from schemas.plugins import load_plugin
+    from schemas.record import SPLITS
 
     exporter = load_plugin(dataset_builder.exporters, to, plugins or ())
-    read_manifest(corpus)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(out.name + ".partial")
-    with partial.open("wb") as file:
-        count = exporter.write((located.sample for located in read_samples(corpus, config, split)), file)
-    partial.rename(out)
+    manifest = read_manifest(corpus)
+    if split is not None and split not in SPLITS:
+        raise CallError(f"there is no split {split!r}; there are: {', '.join(SPLITS)}")
+    place = out.resolve()
+    if out.is_dir() or corpus.resolve() in place.parents:
+        raise CallError(f"{str(out)!r} is a folder or lies inside the corpus: name a file elsewhere")
+    samples = (located.sample for located in read_samples(corpus, config, split))
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{out.name}.") as scratch:
+        partial = Path(scratch) / out.name
+        with partial.open("wb") as file:
+            count = exporter.write(samples, file)
+        partial.replace(place)
+    if manifest.media == "reference":
+        typer.echo("the media paths are relative to the folder of clips that the corpus refers to", err=True)
     if as_json:
         typer.echo(orjson.dumps({"file": str(out), "samples": count, "loses": exporter.LOSES}).decode())
     else:

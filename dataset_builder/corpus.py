@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 import hashlib
 import os
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +30,9 @@ def read_manifest(corpus: Path) -> Manifest:
     """Read the manifest of a corpus. Raises CallError if the folder is no corpus, DataError if it is unreadable."""
     path = corpus / MANIFEST
     if not path.is_file():
-        raise CallError(f"{str(corpus)!r} is no corpus: there is no {MANIFEST} in it (build one: vqa2 build RECIPE)")
+        near = _nearest(corpus.name, [p.parent.name for p in corpus.parent.glob(f"*/{MANIFEST}")])
+        hint = near or "; vqa2 build RECIPE makes one"
+        raise CallError(f"{str(corpus)!r} is no corpus: there is no {MANIFEST} in it{hint}")
     manifest = check_bytes(path.read_bytes(), Manifest, MANIFEST, 0)
     if isinstance(manifest, Problem):
         raise DataError(str(manifest))
@@ -51,7 +55,7 @@ def corpus_configs(corpus: Path) -> list[str]:
     """List the configs of a corpus folder. Raises CallError when it is none."""
     data = corpus / "data"
     if not data.is_dir():
-        near = _nearest(corpus.name, [p.name for p in corpus.parent.iterdir()] if corpus.parent.is_dir() else [])
+        near = _nearest(corpus.name, [p.parent.name for p in corpus.parent.glob("*/data")])
         raise CallError(f"{corpus}: no corpus folder (it has no data/ in it){near}")
     return sorted(p.name for p in data.iterdir() if p.is_dir())
 
@@ -88,6 +92,24 @@ def write_jsonl(path: Path, rows: Iterable[msgspec.Struct]) -> None:
     with path.open("wb") as file:
         for row in rows:
             file.write(msgspec.json.encode(row) + b"\n")
+
+
+@contextmanager
+def replacing(folder: Path) -> Iterator[Path]:
+    """Give a new folder to fill, which takes the place of `folder` when the context ends well.
+
+    `folder` appears whole or not at all; what was there stays until then. Nothing else beside it is touched, and a
+    failure leaves nothing behind.
+    """
+    place = folder.resolve()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.", ignore_cleanup_errors=True) as scratch:
+        new, old = Path(scratch) / "new", Path(scratch) / "old"
+        new.mkdir()
+        yield new
+        if place.exists():
+            place.rename(old)
+        new.rename(place)
 
 
 def file_entry(path: Path) -> FileEntry:

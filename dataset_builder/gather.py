@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from dataset_builder.matching import ClipFolder, NoMatchError
 from dataset_builder.scales import fit_scale, split_of
 from schemas.annotation import Annotation
 from schemas.errors import CallError, DataError
+from schemas.frames import motion_frame_count
 from schemas.levels import LevelScale
 from schemas.manifest import Quarantined
 from schemas.plugins import load_plugin
@@ -23,6 +25,8 @@ from schemas.recipe import BuildRecipe, SourceRecipe
 from schemas.record import Distortion, Media, Record, Split
 from schemas.sample import PLACEHOLDERS
 from schemas.validate import Problem, read_jsonl
+from stages.stage2_streaming import stalled_frames
+from stages.wording.taxonomy import DEGREES
 
 Tracker = Callable[[str, int], Callable[[], None]]
 """Starts a progress bar (description, total) and gives the call that advances it by one."""
@@ -65,13 +69,12 @@ def gather(run: Run, left_out: Sequence[Path]) -> Gathered:
     gathered = Gathered()
     for source in run.recipe.sources:
         _gather_source(gathered, run, source, left_out)
+    _refuse_groups_across_splits(gathered)
     _refuse_same_bytes_across_splits(gathered)
     return gathered
 
 
 def _gather_source(gathered: Gathered, run: Run, source: SourceRecipe, left_out: Sequence[Path]) -> None:
-    if not source.name or "/" in source.name:
-        raise CallError(f"a source name is a word without '/', not {source.name!r}")
     folder, recipe = run.folder, run.recipe
     adapter = load_plugin(dataset_builder.sources, source.source, run.plugins)
     own = [folder / source.table, *([folder / source.annotations] if source.annotations else [])]
@@ -87,7 +90,13 @@ def _gather_source(gathered: Gathered, run: Run, source: SourceRecipe, left_out:
     groups = {row.row: row.group or f"{source.name}/{path_of.get(row.row, row.clip)}" for row in rows}
     splits = {row.row: split_of(row, groups[row.row], recipe.split, recipe.seed) for row in rows}
     _refuse_straddling(source, rows, groups, splits)
-    if scale := fit_scale(source, [(row, splits[row.row]) for row in rows]):
+    try:
+        scale = fit_scale(source, [(row, splits[row.row]) for row in rows])
+    except DataError as error:
+        unusable = [q for q in quarantine if q.source == source.name and q.file == source.table]
+        told = "".join(f"\n  {q.file} row {q.row} {q.field or ''}: {q.reason}" for q in unusable[:5])
+        raise DataError(f"{error}{f'; unusable rows:{told}' if told else ''}") from None
+    if scale:
         gathered.scales[source.name] = scale
 
     named = set(path_of.values())
@@ -107,7 +116,7 @@ def _gather_source(gathered: Gathered, run: Run, source: SourceRecipe, left_out:
             quarantine.append(msgspec.structs.replace(failure, transient=outcome.transient))
             continue
         media = msgspec.convert(outcome.result, Media)
-        if problem := _stall_problem(row, media):
+        if problem := stall_problem(row, media):
             quarantine.append(_of_row(source, row, None, problem, column="stalls"))
             continue
         record = Record(
@@ -173,22 +182,30 @@ def _refuse_straddling(
             )
 
 
-def _stall_problem(row: LabelRow, media: Media) -> str | None:
+def stall_problem(row: LabelRow, media: Media) -> str | None:
+    """Say why the stalls of a row cannot be those of its clip, or None if they can."""
     if row.stalls is None:
         return None
     if media.kind == "image":
         return "a still image cannot stall"
+    if row.stalls and media.variable_frame_rate:
+        return "the frame rate varies, so no frame can be said to stall: re-encode the clip at a constant rate"
     last = row.stalls[-1] if row.stalls else None
     if last and last.start + last.duration > media.duration + 1 / media.fps:
         return (
             f"the stall at {last.start:g} s ends at {last.start + last.duration:g} s, the clip at {media.duration:g} s"
         )
+    for stall in row.stalls:
+        if "1" not in stalled_frames([stall], motion_frame_count(media.frames), media.fps):
+            return f"the stall at {stall.start:g} s for {stall.duration:g} s covers none of the frames that are fed"
     return None
 
 
 def _gather_annotations(gathered: Gathered, source: SourceRecipe, path: Path, clips: ClipFolder) -> None:
     if not path.is_file():
-        raise CallError(f"source {source.name!r}: there is no file of annotations {source.annotations!r}")
+        near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*")], 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise CallError(f"source {source.name!r}: there is no file of annotations {source.annotations!r}{hint}")
     assert source.annotations is not None
     for line, annotation in read_jsonl(path, Annotation, source.annotations):
         row = {"source": source.name, "file": source.annotations, "row": line}
@@ -218,13 +235,32 @@ def _annotation_problem(
     text = msgspec.json.encode(annotation).decode()
     if found := next((p for p in PLACEHOLDERS if p in text), None):
         return f"the text holds {found}, which stands for media: write it otherwise", None
+    seen = [(a.name, a.start, a.end) for a in annotation.attributes]
     for attribute in annotation.attributes:
+        if attribute.degree not in DEGREES:
+            near = difflib.get_close_matches(attribute.degree, DEGREES, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(DEGREES)}"
+            return f"{attribute.name!r}: no degree is called {attribute.degree!r}; {hint}", "attributes"
+        if seen.count((attribute.name, attribute.start, attribute.end)) > 1:
+            return f"{attribute.name!r} is named twice for the same time: keep one", "attributes"
         if attribute.end is not None and attribute.end > record.media.duration + 1 / record.media.fps:
             return (
                 f"{attribute.name!r} ends at {attribute.end:g} s, the clip at {record.media.duration:g} s",
                 "attributes",
             )
     return "", None
+
+
+def _refuse_groups_across_splits(gathered: Gathered) -> None:
+    """Hold the split columns of several tables to the content groups that they share."""
+    first: dict[str, Record] = {}
+    for record in gathered.records.values():
+        other = first.setdefault(record.group, record)
+        if other.split != record.split:
+            raise DataError(
+                f"content group {record.group!r} straddles splits: {other.id!r} is in {other.split}, "
+                f"{record.id!r} in {record.split}"
+            )
 
 
 def _refuse_same_bytes_across_splits(gathered: Gathered) -> None:

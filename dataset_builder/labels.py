@@ -49,7 +49,11 @@ def number(cell: object, column: str, decimal: str = ".") -> float | None:
         raise CellError(column, f"{cell} is not a number")
     try:
         text = cell.strip().replace(decimal, ".") if isinstance(cell, str) else cell
+        if isinstance(text, str) and "_" in text:
+            raise ValueError(text)  # Python reads 1_5 as 15; a table does not mean that
         value = float(text)  # type: ignore[arg-type]
+    except OverflowError:
+        raise CellError(column, "the number is too large") from None
     except (TypeError, ValueError):
         hint = "; does the table use decimal commas? declare decimal: ','" if "," in str(cell) else ""
         raise CellError(column, f"{cell!r} is not a number{hint}") from None
@@ -92,4 +96,6 @@ def stalls_of(cell: Any, column: str) -> list[Stall] | None:
     for before, after in itertools.pairwise(stalls):
         if after.start < before.start + before.duration:
             raise CellError(column, f"the stall at {after.start:g} s starts before the one before it ends")
+        if after.start == before.start + before.duration:
+            raise CellError(column, f"the stall at {after.start:g} s goes on from the one before it: write them as one")
     return stalls

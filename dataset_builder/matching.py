@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import stat
 import unicodedata
@@ -27,7 +28,9 @@ class ClipFolder:
     def __init__(self, folder: Path, left_out: Collection[Path] = ()) -> None:
         """List the folder once."""
         if not folder.is_dir():
-            raise CallError(f"there is no folder of clips {str(folder)!r}")
+            near = difflib.get_close_matches(folder.name, [p.name for p in folder.parent.glob("*/")], 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise CallError(f"there is no folder of clips {str(folder)!r}{hint}")
         self.folder = folder
         self.unusable: list[tuple[str, str]] = []
         self.paths: list[str] = sorted(self._walk(folder, {p.resolve() for p in left_out}))
@@ -55,7 +58,10 @@ class ClipFolder:
         return found[0]
 
     def _walk(self, folder: Path, left_out: set[Path]) -> Iterator[str]:
-        for parent, folders, files in os.walk(folder):
+        def unreadable(error: OSError) -> None:
+            self._refuse(folder, Path(error.filename), f"the folder cannot be read ({error.strerror})")
+
+        for parent, folders, files in os.walk(folder, onerror=unreadable):
             folders[:] = sorted(name for name in folders if (Path(parent) / name).resolve() not in left_out)
             for name in list(folders):
                 if (Path(parent) / name).is_symlink():

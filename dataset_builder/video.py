@@ -136,6 +136,7 @@ def inspect(path: Path, relative: str) -> Media:
     """
     packets: list[int] = []
     times: list[int] = []
+    _refuse_cut_picture(path)
     count, width, height, pixel_format, turn = 0, 0, 0, "", 0
     sha256 = _sha256(path)
     with _opened(path) as (container, stream):
@@ -153,9 +154,14 @@ def inspect(path: Path, relative: str) -> Media:
         if len(packets) < stream.frames:
             raise MediaError(f"truncated: the header promises {stream.frames} frames, {len(packets)} are there")
         rate = _frame_rate(stream)
-        seconds = count / rate
+        varies = _varies(times)
+        # Where frames last differently, the clip lasts from its first to its last frame, and that for one frame more.
+        seconds = (
+            (max(times) - min(times)) * stream.time_base + 1 / rate if varies and stream.time_base else count / rate
+        )
         if stream.frames == 0 and container.duration and not _is_still(container):
-            _refuse_early_end(times, stream, Fraction(container.duration, av.time_base), rate)
+            slack = Fraction(1) if container.streams.audio else 3 / rate
+            _refuse_early_end(times, stream, Fraction(container.duration, av.time_base), rate, slack)
         still = _is_still(container)
         return Media(
             path=relative,
@@ -170,7 +176,7 @@ def inspect(path: Path, relative: str) -> Media:
             codec=stream.codec_context.name,
             pixel_format=pixel_format,
             rotation=(-turn % 4) * 90,
-            variable_frame_rate=_varies(times),
+            variable_frame_rate=varies,
         )
 
 
@@ -232,12 +238,33 @@ def _frame_rate(stream: VideoStream) -> Fraction:
     return rate
 
 
-def _refuse_early_end(times: list[int], stream: VideoStream, promised: Fraction, rate: Fraction) -> None:
+def _refuse_cut_picture(path: Path) -> None:
+    """FFmpeg paints the missing part of a JPEG grey and ends a GIF early, both without a word: look at the end marker.
+
+    Cameras and editors may write a little behind it.
+    """
+    ends = {b"\xff\xd8\xff": b"\xff\xd9", b"GIF8": b"\x3b"}
+    try:
+        with path.open("rb") as file:
+            head = file.read(4)
+            end = next((end for start, end in ends.items() if head.startswith(start)), None)
+            if end is None:
+                return
+            file.seek(max(0, path.stat().st_size - 65536))
+            if end not in file.read():
+                raise MediaError("truncated: the picture has no end marker")
+    except OSError as error:
+        raise MediaError(f"the file cannot be read ({error.strerror})") from None
+
+
+def _refuse_early_end(
+    times: list[int], stream: VideoStream, promised: Fraction, rate: Fraction, slack: Fraction
+) -> None:
     """Matroska and the like promise no frame count, but a duration; audio may outlast the picture by a little."""
-    if len(times) < 2 or stream.time_base is None:
+    if not times or stream.time_base is None:
         return
     there = (max(times) - min(times)) * stream.time_base + 1 / rate
-    if promised - there > max(Fraction(1), promised / 10):
+    if promised - there > max(slack, promised / 10):
         raise MediaError(f"truncated: the header promises {float(promised):.2f} s, {float(there):.2f} s are there")
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import difflib
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from safetensors import SafetensorError
 from transformers import AutoTokenizer
 
+from dataset_builder.corpus import replacing
 from schemas.errors import CallError
 from schemas.levels import LEVELS, WEIGHTS
 from stages.wording.prompts import PUBLISHED, SHORT
@@ -90,16 +91,11 @@ def scoring_of(tokens: Tokens) -> Scoring:
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint, record: dict[str, Any]) -> None:
     """Write a checkpoint whole or not at all: beside its place first, then moved there."""
-    partial = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    checkpoint.model.save_pretrained(partial)
-    checkpoint.tokens.tokenizer.save_pretrained(partial)
-    for name, content in ((BLOCK, checkpoint.block), (RECORD, record)):
-        (partial / name).write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
-    if folder.is_dir():
-        folder.rmdir()
-    partial.rename(folder)
+    with replacing(folder) as new:
+        checkpoint.model.save_pretrained(new)
+        checkpoint.tokens.tokenizer.save_pretrained(new)
+        for name, content in ((BLOCK, checkpoint.block), (RECORD, record)):
+            (new / name).write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:
@@ -113,7 +109,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         block = msgspec.json.decode((folder / BLOCK).read_bytes(), type=Block)
         model = VQA2ForConditionalGeneration.from_pretrained(folder, local_files_only=True)
         tokens = Tokens(AutoTokenizer.from_pretrained(folder, local_files_only=True))
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise CallError(f"{folder}: the model folder cannot be read: {error}") from None
     if list(tokens.levels()) != block.scoring.level_tokens:
         raise CallError(f"{folder}: the tokenizer's level tokens are not those of {BLOCK}: take both from one run")

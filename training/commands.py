@@ -24,7 +24,24 @@ if TYPE_CHECKING:
     from training.checkpoint import Checkpoint
     from training.score import Row
 
-SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".y4m", ".ts", ".png", ".jpg", ".jpeg", ".bmp", ".webp")
+SUFFIXES = (
+    ".mp4",
+    ".mov",
+    ".mkv",
+    ".webm",
+    ".avi",
+    ".m4v",
+    ".y4m",
+    ".ts",
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".bmp",
+    ".webp",
+    ".gif",
+    ".tif",
+    ".tiff",
+)
 """What a folder given to `vqa2 score` is searched for; a file given by name is read whatever its suffix."""
 NEEDED = ("torch", "transformers", "accelerate")
 
@@ -155,7 +172,11 @@ def _files(clips: list[Path]) -> list[Path]:
 
 def _files_of(clip: Path) -> Iterator[Path]:
     if clip.is_dir():
-        found = sorted(p for p in clip.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+        files = sorted(p for p in clip.rglob("*") if p.is_file())
+        found = [p for p in files if p.suffix.lower() in SUFFIXES]
+        if others := len(files) - len(found):
+            console = Console(stderr=True, highlight=False)
+            console.print(f"{clip}: {others} other files are no clips by their suffix; name one to have it scored")
         if not found:
             raise CallError(f"{clip}: no videos or images in this folder")
         yield from found

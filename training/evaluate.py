@@ -92,7 +92,12 @@ def _read(chunk: Sequence[Located], feeds: FeedReader, checkpoint: Checkpoint, e
 
 
 def _scores(checkpoint: Checkpoint, questions: Sequence[Question]) -> list[float]:
-    return [row.score for row in ask_levels(checkpoint, questions) if row.score is not None]
+    scores = []
+    for row in ask_levels(checkpoint, questions):
+        if row.score is None:
+            raise DataError(f"{row.clip}: {row.error}")
+        scores.append(row.score)
+    return scores
 
 
 def _blanked(question: Question) -> Question:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -82,4 +83,7 @@ def _ask(checkpoint: Checkpoint, questions: Sequence[Question]) -> list[Row]:
     logits = checkpoint.model(**inputs, logits_to_keep=1).logits[:, -1, scoring.level_tokens]
     table = logits.double().softmax(-1).tolist()
     weighed = [sum(w * p for w, p in zip(scoring.weights, row, strict=True)) for row in table]
-    return [Row(q.name, score, row) for q, score, row in zip(questions, weighed, table, strict=True)]
+    return [
+        Row(q.name, score, row) if math.isfinite(score) else Row(q.name, None, None, "the model gives no number: NaN")
+        for q, score, row in zip(questions, weighed, table, strict=True)
+    ]

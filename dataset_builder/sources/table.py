@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import csv
 import difflib
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-
-import orjson
 
 from dataset_builder.labels import CellError, LabelRow, number, score_of, stalls_of
 from schemas.errors import CallError
@@ -54,8 +53,8 @@ def labels(recipe: SourceRecipe, folder: Path) -> Iterator[LabelRow | Quarantine
     _refuse_missing_columns(recipe.columns, header, recipe.table)
     for index, row in enumerate(rows, 1):
         try:
-            if isinstance(row, str):
-                raise CellError("", row)
+            if isinstance(row, CellError):
+                raise row
             yield _label(row, index, recipe, recipe.columns)
         except CellError as error:
             yield Quarantined(
@@ -90,6 +89,8 @@ def _text(row: Row, column: str | None) -> str | None:
     cell = row.get(column) if column else None
     if cell is None:
         return None
+    if isinstance(cell, bytes):
+        cell = cell.decode("utf-8", "backslashreplace")
     # A spreadsheet turns the clip name 0042 into the number 42.0; a whole number is meant as one.
     text = str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
     return text if text.strip() else None
@@ -121,8 +122,8 @@ def _refuse_missing_columns(columns: Columns, header: list[str], table: str) -> 
             raise CallError(f"{table}: there is no column {column!r} (for {key}){hint} It has: {', '.join(header)}")
 
 
-def _read(path: Path, recipe: SourceRecipe) -> tuple[list[str], Iterator[Row | str]]:
-    """Give the column names, and for every row its cells by column or a text that says why it is unusable."""
+def _read(path: Path, recipe: SourceRecipe) -> tuple[list[str], Iterator[Row | CellError]]:
+    """Give the column names, and for every row its cells by column, or why it is unusable."""
     kind = path.suffix.lower()
     if kind in {".csv", ".tsv", ".txt"}:
         return _read_delimited(path, recipe, "\t" if kind == ".tsv" else ",")
@@ -135,8 +136,9 @@ def _read(path: Path, recipe: SourceRecipe) -> tuple[list[str], Iterator[Row | s
     raise CallError(f"{recipe.table}: a table is .csv, .tsv, .txt, .json, .jsonl, .xlsx or .parquet")
 
 
-def _read_delimited(path: Path, recipe: SourceRecipe, separator: str) -> tuple[list[str], Iterator[Row | str]]:
+def _read_delimited(path: Path, recipe: SourceRecipe, separator: str) -> tuple[list[str], Iterator[Row | CellError]]:
     separator = recipe.separator or separator
+    csv.field_size_limit(2**31 - 1)  # the default refuses a table for one long cell
     with path.open(encoding=recipe.encoding or "utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter=separator)
         try:
@@ -152,23 +154,25 @@ def _read_delimited(path: Path, recipe: SourceRecipe, separator: str) -> tuple[l
     return header, (_cells(header, line) for line in lines[1:])
 
 
-def _cells(header: list[str], line: list[str]) -> Row | str:
+def _cells(header: list[str], line: list[str]) -> Row | CellError:
     if len(line) != len(header):
-        return f"the row has {len(line)} cells, the header {len(header)}: mend the row (is a separator in a name?)"
+        found = f"the row has {len(line)} cells, the header {len(header)}"
+        return CellError("", f"{found}: mend the row (is a separator in a name?)")
     return dict(zip(header, line, strict=True))
 
 
-def _read_json(path: Path, recipe: SourceRecipe) -> tuple[list[str], Iterator[Row | str]]:
+def _read_json(path: Path, recipe: SourceRecipe) -> tuple[list[str], Iterator[Row | CellError]]:
     text = path.read_text(encoding=recipe.encoding or "utf-8-sig")
     items: list[Any]
     try:
-        whole = orjson.loads(text)
+        # The standard library reads what other tools write: NaN and endless integers, which the cells then refuse.
+        whole = json.loads(text)
         items = whole if isinstance(whole, list) else [whole]
-    except orjson.JSONDecodeError as error:
-        items = [_json_line(line) for line in text.splitlines() if line.strip()]
-        if len(items) < 2 and not any(isinstance(item, dict) for item in items):
+    except ValueError as error:
+        items = [_json_line(line) for line in text.split("\n") if line.strip()]
+        if not any(isinstance(item, dict) for item in items):
             raise ValueError(f"neither JSON nor JSON Lines: {error}") from None
-    rows = [item if isinstance(item, (dict, str)) else f"the row is no object: {item!r}" for item in items]
+    rows = [i if isinstance(i, (dict, CellError)) else CellError("", f"the row is no object: {i!r}") for i in items]
     header = list(dict.fromkeys(key for row in rows if isinstance(row, dict) for key in row))
     if not header:
         raise ValueError("it holds no rows")
@@ -177,12 +181,12 @@ def _read_json(path: Path, recipe: SourceRecipe) -> tuple[list[str], Iterator[Ro
 
 def _json_line(line: str) -> object:
     try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        return f"the line is not JSON: {error}"
+        return json.loads(line)
+    except ValueError as error:
+        return CellError("", f"the line is not JSON: {error}")
 
 
-def _read_xlsx(path: Path, recipe: SourceRecipe) -> tuple[list[str], Iterator[Row | str]]:
+def _read_xlsx(path: Path, recipe: SourceRecipe) -> tuple[list[str], Iterator[Row | CellError]]:
     import zipfile
 
     import openpyxl
@@ -190,13 +194,15 @@ def _read_xlsx(path: Path, recipe: SourceRecipe) -> tuple[list[str], Iterator[Ro
 
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except (InvalidFileException, KeyError, zipfile.BadZipFile) as error:
+    except (InvalidFileException, KeyError, SyntaxError, zipfile.BadZipFile) as error:
         raise ValueError(f"no XLSX workbook ({error})") from None
     try:
         if recipe.sheet and recipe.sheet not in book.sheetnames:
             raise CallError(f"{recipe.table}: no sheet {recipe.sheet!r}; there are: {', '.join(book.sheetnames)}")
         sheet = book[recipe.sheet] if recipe.sheet else book.worksheets[0]
         lines = [line for line in sheet.iter_rows(values_only=True) if any(cell is not None for cell in line)]
+    except SyntaxError as error:  # how the standard library names broken XML
+        raise ValueError(f"its sheet is broken ({error})") from None
     finally:
         book.close()
     if not lines:
@@ -205,11 +211,12 @@ def _read_xlsx(path: Path, recipe: SourceRecipe) -> tuple[list[str], Iterator[Ro
     return header, (dict(zip(header, line, strict=False)) for line in lines[1:])
 
 
-def _read_parquet(path: Path) -> tuple[list[str], Iterator[Row | str]]:
+def _read_parquet(path: Path) -> tuple[list[str], Iterator[Row | CellError]]:
     import pyarrow
     import pyarrow.parquet
 
     try:
+        _header(pyarrow.parquet.read_schema(path).names)
         table = pyarrow.parquet.read_table(path)
     except pyarrow.ArrowInvalid as error:
         raise ValueError(str(error)) from None

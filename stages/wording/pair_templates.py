@@ -14,7 +14,7 @@ from schemas.levels import Level
 from schemas.pair import Family, Form, Pair
 from schemas.record import Record
 from stages.wording.prompts import CAUSAL_QUESTION
-from stages.wording.taxonomy import DEGREES, MOTION, SPATIAL
+from stages.wording.taxonomy import DEGREES, MOTION, SPATIAL, SPOKEN
 
 _YES_NO = (
     "Does the video exhibit {name} that affects the viewing experience?",
@@ -52,11 +52,13 @@ def pairs(
 ) -> Iterator[Pair]:
     """Make the pairs of one annotation.
 
-    `level` is the record's, used where the expert gave none; `seen` names what others saw in the clip, which is then
-    not asked for as absent.
+    `level` is the record's, used where the expert gave none; `seen` is what others wrote of the clip (`texts_of`):
+    what anybody speaks of is not asked for as absent.
     """
     make = _Maker(record, annotation, seed)
-    yield from _quality_centric(make, annotation, seed, {*seen, *(d.name for d in record.distortions)})
+    told = " ".join([*seen, *texts_of(annotation), *(d.name for d in record.distortions)]).lower()
+    absent = [name for name in (*SPATIAL, *MOTION) if not any(stem in told for stem in _stems(name))]
+    yield from _quality_centric(make, annotation, seed, absent)
     for index, attribute in enumerate(annotation.attributes):
         yield from _temporal_centric(make, attribute, index)
         yield from _in_context_centric(make, attribute, index)
@@ -97,17 +99,29 @@ class _Maker:
         return pick(wordings, self.seed, self.annotation.id, key).format(name=name)
 
 
-def _quality_centric(make: _Maker, annotation: Annotation, seed: int, seen: set[str]) -> Iterator[Pair]:
+def texts_of(annotation: Annotation) -> list[str]:
+    """List all that an expert wrote of a clip."""
+    texts = [annotation.overall, annotation.in_context]
+    for attribute in annotation.attributes:
+        texts += [attribute.name, attribute.when or "", attribute.where or ""]
+    for talk in annotation.conversations:
+        texts += [talk.question, talk.answer]
+    return texts
+
+
+def _stems(name: str) -> list[str]:
+    """Give the beginnings of words by which a text may speak of a distortion: its own words and what means the same."""
+    return [word[: 5 if len(word) > 6 else 4] for word in name.split()] + list(SPOKEN.get(name, ()))
+
+
+def _quality_centric(make: _Maker, annotation: Annotation, seed: int, absent: list[str]) -> Iterator[Pair]:
     """Ask yes/no once for a present and once for an absent attribute, the degree, and the worst problem."""
     present = {a.name: a for a in annotation.attributes}
     if present:
         chosen = present[pick(sorted(present), seed, annotation.id, "present")]
         yes = f"Yes, there is {chosen.degree} {chosen.name} in this video."
         yield _yes_no(make, "present", chosen.name, "A. Yes", yes)
-    # An absent attribute is one of the taxonomy that resembles nothing that was seen by any word. An expert who said
-    # nothing at all has not said that anything is absent.
-    words = {word for name in (*present, *seen) for word in name.split()}
-    absent = [name for name in (*SPATIAL, *MOTION) if not words & set(name.split())]
+    # An expert who said nothing at all has not said that anything is absent.
     if absent and (present or annotation.overall.strip()):
         name = pick(absent, seed, annotation.id, "absent")
         yield _yes_no(make, "absent", name, "B. No", f"No, there is no {name} in this video.")
@@ -144,9 +158,9 @@ def _temporal_centric(make: _Maker, attribute: Attribute, index: int) -> Iterato
         return
     if attribute.start is not None and attribute.end is not None:
         words = f"From {attribute.start:.1f} s to {attribute.end:.1f} s"
-        answer = f"{words}, {attribute.when.strip()}." if attribute.when else f"{words}."
+        answer = f"{words}, {attribute.when.strip().rstrip('.')}." if attribute.when else f"{words}."
     elif attribute.when:
-        answer = f"{attribute.when.strip().rstrip('.').capitalize()}."
+        answer = _sentence(attribute.when)
     else:
         answer = "Throughout the video."
     yield make("temporal-centric", "open", f"when-{index}", make.ask(_WHEN, f"when-{index}", attribute.name), answer)
@@ -155,6 +169,11 @@ def _temporal_centric(make: _Maker, attribute: Attribute, index: int) -> Iterato
 def _in_context_centric(make: _Maker, attribute: Attribute, index: int) -> Iterator[Pair]:
     if not attribute.where:
         return
-    where = attribute.where.strip().rstrip(".")
     question = make.ask(_WHERE, f"where-{index}", attribute.name)
-    yield make("in-context-centric", "open", f"where-{index}", question, f"{where[:1].upper()}{where[1:]}.")
+    yield make("in-context-centric", "open", f"where-{index}", question, _sentence(attribute.where))
+
+
+def _sentence(words: str) -> str:
+    """Write an expert's words as a sentence; only the first letter changes."""
+    said = words.strip().rstrip(".")
+    return f"{said[:1].upper()}{said[1:]}."

@@ -23,6 +23,22 @@ SPATIAL: tuple[str, ...] = (
 )
 MOTION: tuple[str, ...] = ("stuttering", "camera shake", "flicker")
 
+SPOKEN: dict[str, tuple[str, ...]] = {
+    "compression artifact": ("codec", "bitrate", "bit rate", "mosaic"),
+    "spatial blur": ("soft", "focus", "sharp"),
+    "motion blur": ("smear", "ghost"),
+    "noise": ("noisy", "grain"),
+    "overexposure": ("bright", "washed", "overexp", "clipp"),
+    "underexposure": ("dark", "dim", "underexp"),
+    "oversaturation": ("vivid", "color", "colour"),
+    "desaturation": ("pale", "grey", "gray", "color", "colour"),
+    "block effect": ("mosaic", "pixelat"),
+    "stuttering": ("freez", "froze", "stall", "lag", "jerk", "jump"),
+    "camera shake": ("unstea", "unstab", "wobbl", "jitter"),
+    "flicker": ("brightness",),
+}
+"""Other words by which a text may speak of a distortion, as beginnings of words."""
+
 DEGREES: tuple[str, ...] = ("slight", "moderate", "noticeable", "severe")
 """How strong an attribute is, weakest first."""
 
