@@ -239,22 +239,20 @@ def _frame_rate(stream: VideoStream) -> Fraction:
 
 
 def _refuse_cut_picture(path: Path) -> None:
-    """FFmpeg paints the missing part of a JPEG grey and ends a GIF early, both without a word: look at the end marker.
+    """FFmpeg paints the missing part of a JPEG grey and ends a GIF early, both without a word: look for the end.
 
-    Cameras and editors may write a little behind it.
+    A JPEG may hold more behind its end marker (cameras put videos there), never one between scan and marker.
     """
-    ends = {b"\xff\xd8\xff": b"\xff\xd9", b"GIF8": b"\x3b"}
     try:
         with path.open("rb") as file:
-            head = file.read(4)
-            end = next((end for start, end in ends.items() if head.startswith(start)), None)
-            if end is None:
+            if (head := file.read(4))[:3] != b"\xff\xd8\xff" and head != b"GIF8":
                 return
-            file.seek(max(0, path.stat().st_size - 65536))
-            if end not in file.read():
-                raise MediaError("truncated: the picture has no end marker")
+            data = head + file.read()
     except OSError as error:
         raise MediaError(f"the file cannot be read ({error.strerror})") from None
+    whole = data.rstrip(b"\0").endswith(b";") if head == b"GIF8" else b"\xff\xd9" in data[data.find(b"\xff\xda") :]
+    if not whole:
+        raise MediaError("truncated: the picture has no end")
 
 
 def _refuse_early_end(

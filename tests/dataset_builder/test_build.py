@@ -61,7 +61,7 @@ def test_every_input_ends_as_samples_or_in_quarantine(own_folder: Path) -> None:
         (("annotations.jsonl", 3), "attributes", "ends at 99 s, the clip at 10 s"),
         (("annotations.jsonl", 4), None, "<video>, which stands for media"),
         (("annotations.jsonl", 5), None, '"rater" is a required property'),
-        (("annotations.jsonl", 6), None, "no pair follows"),
+        (("annotations.jsonl", 6), None, "no pair of this annotation"),
     ]:
         assert reasons[where][0] == field, where
         assert words in reasons[where][1], where
@@ -182,7 +182,7 @@ def test_a_group_with_rows_in_two_splits_is_refused(own_folder: Path) -> None:
         ("sources.0.clips=clip", "no folder of clips"),
         ("sources.0.annotations=notes.jsonl", "no file of annotations 'notes.jsonl'"),
         ("sources.0.columns.score=MOS", "did you mean 'mos'"),
-        ("sources.0.name=a/b", "a source name is a word"),
+        ("sources.0.name=a/b", "a source is called by a plain word"),
         ("distort={sources: [yours]}", "no source is called 'yours'; there are: mine"),
         ("distort={sources: [mine], kinds: [blurr]}", "did you mean 'blur'"),
         ("distort={sources: [mine], severities: [6]}", "severity runs from 1 to 5"),
@@ -216,3 +216,74 @@ def test_quarantine_is_written_as_shown(own_folder: Path) -> None:
     rows = [orjson.loads(line) for line in (built.folder / "quarantine.jsonl").read_bytes().splitlines()]
     assert len(rows) == built.manifest.quarantined == len(built.quarantine)
     assert {"source", "file", "row", "field", "reason", "transient"} == set(rows[0])
+
+
+def test_nothing_beside_the_corpus_is_touched(own_folder: Path) -> None:
+    beside = {name: own_folder.parent / name for name in ("corpus.old", "corpus.partial")}
+    for path in beside.values():
+        path.mkdir()
+        (path / "precious").write_text("mine")
+    make(own_folder)
+    make(own_folder)
+    with pytest.raises(CallError):
+        make(own_folder, "fails", "sources.0.table=nope.csv")
+    assert all((path / "precious").read_text() == "mine" for path in beside.values())
+    assert {p.name for p in own_folder.parent.iterdir()} == {"own", "corpus", *beside}
+
+
+def test_groups_shared_by_two_tables_never_straddle(own_folder: Path) -> None:
+    (own_folder / "labels.csv").write_text("clip,mos,part,who\ncat,2.5,train,G\nphone,3,train,H\n")
+    (own_folder / "more.csv").write_text("clip,mos,part,who\nhäse..1,2.5,test,G\nphone,3,test,K\n", encoding="utf-8")
+    (own_folder / "recipe.yaml").write_text(
+        "name: two\nstages: [stage2-ugc]\nsources:\n"
+        + "".join(
+            f"  - {{name: {name}, table: {table}, clips: clips, licence: l, scale: {{lo: 1, hi: 5}}, "
+            "columns: {clip: clip, score: mos, split: part, group: who}}\n"
+            for name, table in (("one", "labels.csv"), ("two", "more.csv"))
+        )
+    )
+    with pytest.raises(DataError, match="content group 'G' straddles splits"):
+        make(own_folder)
+
+
+def test_a_bad_annotation_costs_nothing_but_itself(own_folder: Path) -> None:
+    lines = [
+        '{"id":"b1","clip":"cat","rater":"r","conversations":[{"question":"ok?","answer":"  "}]}',
+        '{"id":"b2","clip":"cat","rater":"r","attributes":[{"name":"noise","degree":"extreme"}]}',
+        '{"id":"b3","clip":"cat","rater":"r","attributes":[{"name":"noise","degree":"severe"},'
+        '{"name":"noise","degree":"slight"}]}',
+        '{"id":"b4","clip":"cat","rater":"r","overall":"A fine picture."}',
+    ]
+    (own_folder / "annotations.jsonl").write_text("\n".join(lines))
+    built = make(own_folder)
+    reasons = {row.row: row.reason for row in built.quarantine if row.file == "annotations.jsonl"}
+    assert set(reasons) == {1, 2, 3}
+    assert "blank" in reasons[1]
+    assert "no degree is called 'extreme'" in reasons[2]
+    assert "named twice" in reasons[3]
+    assert {s.provenance.evidence[0] for s in samples(built, "stage3")} == {"annotation:b4"}
+    assert any("cat.png" in s.id for s in samples(built, "stage2-ugc"))
+
+
+def test_a_table_without_usable_scores_says_why(own_folder: Path) -> None:
+    (own_folder / "labels.csv").write_text("clip;mos\ncat;2,5\nphone;3,5\n")
+    columns = "sources.0.columns={clip: clip, score: mos}"
+    with pytest.raises(DataError, match=r"labels.csv row 1 mos: '2,5' is not a number; .* declare decimal: ','"):
+        make(own_folder, "corpus", columns, "sources.0.separator=;", "sources.0.annotations=null")
+
+
+@pytest.mark.parametrize(
+    ("stalls", "reason"),
+    [
+        ("[[0.5,0.5],[1.0,0.5]]", "write them as one"),
+        ("[[0.51,0.001]]", "covers none of the frames"),
+        ("[[3.0,9.0]]", "ends at 12 s, the clip at"),
+    ],
+)
+def test_stalls_that_no_frame_shows_are_refused(own_folder: Path, stalls: str, reason: str) -> None:
+    (own_folder / "labels.csv").write_text(f'clip,mos,stalls\ncat,2.5,\nphone,3,"{stalls}"\n')
+    columns = "sources.0.columns={clip: clip, score: mos, stalls: stalls}"
+    built = make(own_folder, "corpus", columns, "sources.0.annotations=null", "sources.0.scale.range=nominal")
+    (row,) = [row for row in built.quarantine if row.row == 2]
+    assert row.field == "stalls"
+    assert reason in row.reason

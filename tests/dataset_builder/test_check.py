@@ -136,3 +136,22 @@ def test_what_is_no_corpus(corpus: Path, tmp_path: Path) -> None:
     (corpus / MANIFEST).write_text("{")
     with pytest.raises(DataError, match=r"manifest.json: not JSON"):
         problems(corpus)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "replacement", "words"),
+    [
+        (r'"seed": 0', '"seed": 5', "is not the one of recipe_sha256"),
+        (r'"schema_version": "[^"]+"', '"schema_version": "9"', "schema_version"),
+        (r'"records": \d+', '"records": 99', "the manifest says 99"),
+        (r'"transient": 0', '"transient": 9', "9 of them transient"),
+        (r'"media": "copy",\n  "records"', '"media": "zz",\n  "records"', "media"),
+        (r'"scoring": \d+', '"scoring": 77', "the manifest says"),
+        (r'"poor": \d+', '"poor": 77', "the manifest says"),
+        (r'"hi": 4.5', '"hi": 4.6', "not what the stored scale makes"),
+    ],
+)
+def test_an_edited_manifest_is_found_out(corpus: Path, pattern: str, replacement: str, words: str) -> None:
+    path = corpus / MANIFEST
+    edit(path, lambda data: re.sub(pattern, replacement, data.decode(), count=1).encode())
+    assert any(words in problem for problem in problems(corpus)), problems(corpus)

@@ -183,3 +183,23 @@ def test_a_missing_table_and_an_undeclared_scale(tmp_path: Path) -> None:
         read(tmp_path, "label.csv")
     with pytest.raises(CallError, match="needs its rating scale"):
         read(tmp_path, "labels.csv", scale=None)
+
+
+def test_what_other_tools_write_is_read_or_quarantined_by_row(tmp_path: Path) -> None:
+    columns = Columns(clip="clip", score="mos")
+    (tmp_path / "t.json").write_text('[{"clip": "a", "mos": NaN}, {"clip": "b", "mos": 3}, "hello", {"clip": 4}]')
+    nan, good, text, bare = read(tmp_path, "t.json", columns)
+    assert isinstance(nan, Quarantined)
+    assert isinstance(good, LabelRow)
+    assert isinstance(text, Quarantined)
+    assert text.reason == "the row is no object: 'hello'"
+    assert isinstance(bare, LabelRow)
+    (tmp_path / "t.json").write_text('[\n{"clip": "a", "mos": ' + "9" * 400 + '},\n{"clip": "b", "mos": 3}\n]')
+    huge, good = read(tmp_path, "t.json", columns)
+    assert isinstance(huge, Quarantined)
+    (tmp_path / "t.jsonl").write_text('{"clip": "a\u2028b", "mos": 3}\n{"clip": "c", "mos": 3}\n', encoding="utf-8")
+    assert [row.clip for row in read(tmp_path, "t.jsonl", columns) if isinstance(row, LabelRow)] == ["a\u2028b", "c"]
+    (tmp_path / "t.csv").write_text(f"clip,mos\n{'x' * 200_000},3\na,1_5\n")
+    long, underscored = read(tmp_path, "t.csv", columns)
+    assert isinstance(long, LabelRow)
+    assert isinstance(underscored, Quarantined)

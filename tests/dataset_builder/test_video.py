@@ -8,6 +8,7 @@ import av
 import numpy as np
 import pytest
 from av.video.reformatter import VideoReformatter
+from PIL import Image
 
 from dataset_builder.video import DENSE_FORMS, DenseForm, MediaError, inspect, read_clip
 
@@ -202,3 +203,31 @@ def test_peak_memory_is_that_of_the_small_frames(real_clips: dict[str, Path]) ->
         [sys.executable, "-c", script, str(real_clips["bigbuckbunny"])], capture_output=True, text=True, check=True
     )
     assert float(done.stdout) < 120
+
+
+def test_cut_pictures_are_truncated_not_grey(tmp_path: Path, photograph: Path) -> None:
+    photo, moving = tmp_path / "photo.jpg", tmp_path / "moving.gif"
+    with Image.open(photograph) as picture:
+        picture.save(photo)
+        picture.save(moving, save_all=True, append_images=[picture.rotate(5), picture.rotate(10)], duration=100)
+    for path in (photo, moving):
+        assert inspect(path, "x").width == 451
+        whole = path.read_bytes()
+        for share in (0.1, 0.5, 0.95):
+            path.write_bytes(whole[: int(len(whole) * share)])
+            with pytest.raises(MediaError, match="truncated|decoding fails|no readable"):
+                inspect(path, "x")
+
+
+def test_short_matroska_files_are_held_to_their_duration(tmp_path: Path) -> None:
+    whole = encode(tmp_path / "whole.mkv", np.random.default_rng(0).integers(0, 255, (16, 96, 96, 3), np.uint8), 8)
+    assert inspect(whole, "x").frames == 16
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 3])
+    with pytest.raises(MediaError, match="truncated|decoding fails"):
+        inspect(cut, "x")
+
+
+def test_a_variable_frame_rate_lasts_as_long_as_its_times(tmp_path: Path) -> None:
+    path = encode(tmp_path / "vfr.mkv", picture(4), times=[0, 100, 200, 2000])
+    assert inspect(path, "x").duration > 2

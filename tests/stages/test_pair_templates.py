@@ -76,3 +76,29 @@ def test_what_anybody_saw_is_not_asked_for_as_absent() -> None:
 
 def test_silence_says_nothing() -> None:
     assert list(pairs(record(), Annotation(id="q", clip="c", rater="r"), "good", 0)) == []
+
+
+def test_what_is_spoken_of_anywhere_is_not_asked_for_as_absent() -> None:
+    note = Annotation(
+        id="n", clip="c", rater="r", overall="It suffers from strong camera shake, grain, freezes and overexposure."
+    )
+    for seed in range(80):
+        for pair in pairs(record(), note, None, seed):
+            for named in ("camera shake", "noise", "stuttering", "overexposure"):
+                assert named not in pair.question
+
+
+def test_an_experts_words_keep_their_capitals() -> None:
+    note = Annotation(
+        id="n",
+        clip="c",
+        rater="r",
+        attributes=[
+            Attribute(name="noise", degree="slight", when="at the NBA logo.", where="on NBC's sign."),
+            Attribute(name="flicker", degree="slight", start=1, end=2, when="at the NBA logo."),
+        ],
+    )
+    answers = {pair.id: pair.answer for pair in pairs(record(), note, None, 0)}
+    assert answers["n/when-0"] == "At the NBA logo."
+    assert answers["n/where-0"] == "On NBC's sign."
+    assert answers["n/when-1"] == "From 1.0 s to 2.0 s, at the NBA logo."
