@@ -7,13 +7,13 @@ The scores are measured full-reference quality against the clean clip, and calle
 from __future__ import annotations
 
 import csv
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-import numpy as np
 import typer
 import yaml
 
@@ -21,92 +21,25 @@ import dataset_builder.distortions
 from dataset_builder import engine
 from dataset_builder.corpus import write_jsonl
 from dataset_builder.demo.contents import CONTENTS, Content, locate
+from dataset_builder.demo.quality import quality
+from dataset_builder.demo.views import SIZE, VIEWS, clean_frames, read_pictures
 from dataset_builder.distort import SEVERITIES, Degradation, Shape, distorted
 from dataset_builder.encode import encode_picture, encode_video, through_codec
-from dataset_builder.filtering import ssim
-from dataset_builder.video import Pixels, rgb_frames
+from dataset_builder.video import Pixels
 from schemas.draws import pick, share, shuffled
 from schemas.errors import DataError
 from schemas.plugins import load_plugin
 from schemas.record import Distortion, GroundTruth
 
-SIZE, FRAMES, FPS = 128, 16, 8.0
+FRAMES, FPS = 16, 8.0
 SHAPE = Shape(SIZE, SIZE, FPS, FRAMES)
-VIEWS = ("a", "b")
-"""Two clips of each content: another part of the photograph or of the time; both in one content group."""
 KINDS = ("blur", "compression", "flicker", "noise", "overexposure", "stutter", "underexposure")
 PER_KIND = 2
-POINTS_PER_DB = 5.0
-"""Points of the score for each dB of SSIM: a clean clip reaches 100, the strongest distortions end below 20."""
+"""Severities of each kind that a view is given."""
 SESSION_CRF = (20, 32, 42)
+SESSION_EVENTS = (0, 0, 1, 1, 2, 3)
 TEST_SHARE = 0.3
 """Share of the contents that are kept for the test split: drawn by seed, the same number for every seed."""
-
-
-def quality(references: list[Pixels], frames: list[Pixels]) -> float:
-    """Measure the quality of a clip against its clean reference, 0 to 100: aligned frame by frame.
-
-    Mean luma SSIM (Wang et al., 2004) in dB, -10 lg(1 - SSIM), times how alike the two clips change from frame to
-    frame, times POINTS_PER_DB. The formula is ours; the number is a stand-in for a mean opinion score.
-    """
-    height, width, _ = references[0].shape
-    mean = float(np.mean(ssim(references, frames, width, height)))
-    decibel = -10 * math.log10(max(1 - mean, 1e-6))
-    change, wanted = _changes(frames), _changes(references)
-    alike = float(np.mean((2 * change * wanted + 1) / (change**2 + wanted**2 + 1)))
-    return round(min(100.0, max(0.0, POINTS_PER_DB * decibel * alike)), 3)
-
-
-def _changes(frames: list[Pixels]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Mean absolute change of brightness (green) from each frame to the next, shape [T - 1]."""
-    grey = np.stack([frame[:, :, 1] for frame in frames]).astype(np.float64)
-    changes: np.ndarray[Any, np.dtype[np.float64]] = np.abs(np.diff(grey, axis=0)).mean(axis=(1, 2))
-    return changes
-
-
-def clean_frames(content: Content, view: str, count: int, seed: int) -> list[Pixels]:
-    """Cut `count` clean frames of SIZE x SIZE from a content: a pan over a photograph, or a part of a real clip."""
-    draw = (seed, content.name, view)
-    if content.kind == "clip":
-        step = 3
-        frames = [f for i, f in enumerate(rgb_frames(locate(content))) if i % step == 0]
-        half = len(frames) // 2
-        part = frames[:half] if view == VIEWS[0] else frames[half:]
-        if len(part) < count:  # there and back again, so that nothing jumps
-            part = (part + part[-2:0:-1]) * (count // len(part) + 1)
-        path = [(0, 0)] * count
-        chosen = [_shrunk(frame) for frame in part[:count]]
-    else:
-        chosen = [_shrunk(next(rgb_frames(locate(content))))] * count
-        speed = 1 + 5 * share(*draw, "speed")
-        angle = 2 * math.pi * share(*draw, "angle")
-        path = [(round(speed * i * math.sin(angle)), round(speed * i * math.cos(angle))) for i in range(count)]
-    height, width, _ = chosen[0].shape
-    top = int(share(*draw, "top") * (height - SIZE + 1))
-    left = int(share(*draw, "left") * (width - SIZE + 1))
-    corners = [(_bounce(top + dy, height - SIZE), _bounce(left + dx, width - SIZE)) for dy, dx in path]
-    return [frame[y : y + SIZE, x : x + SIZE] for frame, (y, x) in zip(chosen, corners, strict=True)]
-
-
-def _shrunk(frame: Pixels) -> Pixels:
-    """Shrink a large picture to a shorter side of 256: what was taken is sharp again, and its scene is in view."""
-    height, width, _ = frame.shape
-    factor = 256 / min(height, width)
-    if factor >= 1:
-        return frame
-    import av
-
-    picture = av.VideoFrame.from_ndarray(frame, "rgb24")
-    small = picture.reformat(round(width * factor), round(height * factor), interpolation="AREA", threads=1)
-    return small.to_ndarray().astype(np.uint8, copy=False)
-
-
-def _bounce(at: int, last: int) -> int:
-    """Keep a pan inside the picture by turning it back at the edges."""
-    if last == 0:
-        return 0
-    at %= 2 * last
-    return min(at, 2 * last - at)
 
 
 def split_of(content: str, seed: int) -> str:
@@ -164,7 +97,7 @@ def _make_session(content: Content, view: str, number: int, out: Path, seed: int
     draw = (seed, name)
     reference = clean_frames(content, view, 2 * FRAMES, seed)
     played = list(through_codec(iter(reference), FPS, pick(SESSION_CRF, *draw, "crf")))
-    events = pick((0, 1, 1, 2, 3), *draw, "events")
+    events = pick(SESSION_EVENTS, *draw, "events")
     before = sorted(shuffled(range(4, 2 * FRAMES, 5), *draw, "where")[:events])
     lengths = {at: 4 * (1 + int(3 * share(*draw, str(at)))) for at in before}
     shown: list[Pixels] = []
@@ -176,9 +109,9 @@ def _make_session(content: Content, view: str, number: int, out: Path, seed: int
         shown.append(frame)
     encode_video(shown, FPS, out / "streaming" / "clips" / name)
     # A stall costs by how often and how long: synthetic, like the rest of the score.
-    penalty = math.exp(-0.25 * events - 1.5 * sum(d for _, d in stalls) / (len(shown) / FPS))
-    score, told = round(quality(reference, played) * penalty, 3), str([list(stall) for stall in stalls])
-    return [name, score, content.name, split_of(content.name, seed), told]
+    penalty = math.exp(-0.1 * events - sum(d for _, d in stalls) / (len(shown) / FPS))
+    score = round(quality(reference, played) * penalty, 3)
+    return [name, score, content.name, split_of(content.name, seed), json.dumps(stalls)]
 
 
 def _make_clean(content: Content, clean: list[Pixels], out: Path, seed: int) -> list[list[str]]:
@@ -186,7 +119,7 @@ def _make_clean(content: Content, clean: list[Pixels], out: Path, seed: int) -> 
     encode_video(clean, FPS, folder / f"{content.name}.mp4")
     rows = [[f"{content.name}.mp4", content.name, split]]
     if content.kind == "photograph":
-        encode_picture(_shrunk(next(rgb_frames(locate(content)))), folder / f"{content.name}.png")
+        encode_picture(read_pictures(content, VIEWS[0])[0], folder / f"{content.name}.png")
         rows.append([f"{content.name}.png", content.name, split])
     return rows
 

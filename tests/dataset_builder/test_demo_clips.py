@@ -1,6 +1,7 @@
 """The demo's raw material: real contents, honest tables, the same bytes always."""
 
 import csv
+import itertools
 import json
 from pathlib import Path
 
@@ -8,12 +9,14 @@ import numpy as np
 import pytest
 
 from dataset_builder.demo import clips
-from dataset_builder.demo.clips import FPS, clean_frames, make_view, quality
+from dataset_builder.demo.clips import FPS, make_clips, make_view
 from dataset_builder.demo.contents import CONTENTS, Content, locate
+from dataset_builder.demo.quality import quality
+from dataset_builder.demo.views import FILM_STEP, SIZE, VIEWS, clean_frames, read_pictures
 from dataset_builder.distort import Degradation, distorted
 from dataset_builder.video import rgb_frames
 from schemas.errors import CallError
-from schemas.recipe import BuildRecipe, convert
+from schemas.recipe import BuildRecipe, convert, load
 
 
 def make(out: Path, content: str, view: str = "a", seed: int = 0) -> dict[str, list[list[str]]]:
@@ -48,6 +51,63 @@ def test_every_file_has_its_row_and_every_row_its_file(tmp_path: Path) -> None:
         assert sorted(row[0] for row in rows[table]) == sorted(p.name for p in (tmp_path / part / "clips").iterdir())
     assert {row[2] for row in rows["ugc"]} == {"bikes"}
     assert len(rows["truth"]) == len(rows["ugc"])
+
+
+def test_any_number_of_workers_gives_the_same_bytes_and_every_file_is_accounted_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clips, "CONTENTS", [c for c in CONTENTS if c.name in {"kiwi", "carphone_pristine"}])
+    make_clips(tmp_path / "one", 0, workers=1)
+    make_clips(tmp_path / "two", 0, workers=2)
+    assert files(tmp_path / "one") == files(tmp_path / "two")
+    load(tmp_path / "one" / "build.yaml", BuildRecipe)
+    bad = {"ugc": {"nobody labelled this.mp4"}, "streaming": set(), "clean": set()}
+    lost = {
+        "ugc": {"lost.mp4", "nobody rated this.mp4", "rated on another scale.mp4"},
+        "streaming": set(),
+        "clean": set(),
+    }
+    for part, unlabelled in bad.items():
+        with (tmp_path / "one" / part / "labels.csv").open(newline="") as file:
+            named = {row["clip"] for row in csv.DictReader(file)}
+        there = {path.name for path in (tmp_path / "one" / part / "clips").iterdir()}
+        assert there - named == unlabelled
+        assert named - there == lost[part]
+
+
+@pytest.mark.parametrize("content", [c for c in CONTENTS if c.kind == "film"], ids=lambda c: c.name)
+def test_a_film_is_cut_within_one_shot(content: Content) -> None:
+    for view in VIEWS:
+        pictures = read_pictures(content, view)
+        assert len(pictures) * FILM_STEP >= clips.FRAMES * FILM_STEP
+        steps = [float(np.abs(b.astype(int) - a).mean()) for a, b in itertools.pairwise(pictures)]
+        assert max(steps) < 35, (view, max(steps))
+
+
+def test_a_pan_stays_in_the_picture_and_moves() -> None:
+    for content in CONTENTS:
+        for view in VIEWS:
+            frames = clean_frames(content, view, 32, 0)
+            assert [frame.shape for frame in frames] == [(SIZE, SIZE, 3)] * 32
+            assert not np.array_equal(frames[0], frames[8])
+
+
+def test_even_a_slight_distortion_over_time_costs() -> None:
+    content = next(c for c in CONTENTS if c.name == "china")
+    clean = clean_frames(content, "a", clips.FRAMES, 0)
+    for kind in ("flicker", "stutter"):
+        shown = list(distorted(iter(clean), clips.SHAPE, Degradation(kind, 1), seed=0, key="k"))
+        assert quality(clean, shown) < 95, kind
+    moved = [*clean[1:], clean[-1]]
+    assert quality(clean, moved) < 60  # right pictures at the wrong times
+
+
+def test_jitter_costs_more_than_the_same_shift_at_rest() -> None:
+    content = next(c for c in CONTENTS if c.name == "china")
+    clean = clean_frames(content, "a", clips.FRAMES, 0)
+    at_rest = [np.roll(frame, 1, axis=1) for frame in clean]
+    jitter = [np.roll(frame, 1 if index % 2 else -1, axis=1) for index, frame in enumerate(clean)]
+    assert quality(clean, jitter) < 0.9 * quality(clean, at_rest)
 
 
 def test_scores_fall_with_severity_and_clean_clips_are_best() -> None:
