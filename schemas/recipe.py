@@ -199,9 +199,11 @@ class TrainStage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         for name, least in (("steps", 1), ("batch", 1), ("accumulate", 1)):
             if (value := getattr(self, name)) is not None and value < least:
                 raise ValueError(f"stage {self.name!r}: {name} is {least} or more, got {value}")
-        for name in ("epochs", "lr", "vision_lr"):
-            if (value := getattr(self, name)) is not None and not 0 < value < math.inf:
-                raise ValueError(f"stage {self.name!r}: {name} is above 0, got {value}")
+        if self.epochs is not None and not 0 < self.epochs < math.inf:
+            raise ValueError(f"stage {self.name!r}: epochs is above 0, got {self.epochs}")
+        for name in ("lr", "vision_lr"):
+            if (value := getattr(self, name)) is not None and not 0 <= value < math.inf:
+                raise ValueError(f"stage {self.name!r}: {name} is 0 or more, got {value}")
 
 
 class TrainRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
