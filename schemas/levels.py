@@ -31,9 +31,9 @@ def level_of_unit(unit: float) -> Level:
     return LEVELS[sum(cut <= unit for cut in CUTS)]
 
 
-def score_of_probabilities(probabilities: Iterable[float]) -> float:
+def score_of_probabilities(probabilities: Iterable[float], weights: Iterable[float] = WEIGHTS) -> float:
     """Weigh level probabilities (worst level first, summing to 1) into a score on the unit range."""
-    return sum(w * p for w, p in zip(WEIGHTS, probabilities, strict=True))
+    return sum(w * p for w, p in zip(weights, probabilities, strict=True))
 
 
 class LevelScale(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from dataset_builder.video import MediaError
+from schemas.levels import score_of_probabilities
 from training.checkpoint import Checkpoint
 from training.conversation import encode_open
 from training.dataset import Collator, Example
@@ -82,7 +83,7 @@ def _ask(checkpoint: Checkpoint, questions: Sequence[Question]) -> list[Row]:
     scoring = checkpoint.block.scoring
     logits = checkpoint.model(**inputs, logits_to_keep=1).logits[:, -1, scoring.level_tokens]
     table = logits.double().softmax(-1).tolist()
-    weighed = [sum(w * p for w, p in zip(scoring.weights, row, strict=True)) for row in table]
+    weighed = [score_of_probabilities(row, scoring.weights) for row in table]
     return [
         Row(q.name, score, row) if math.isfinite(score) else Row(q.name, None, None, "the model gives no number: NaN")
         for q, score, row in zip(questions, weighed, table, strict=True)
