@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dataset_builder.corpus import Located, read_samples
+from dataset_builder.correlation import plcc, srcc
 from dataset_builder.progress import progress_bar
 from dataset_builder.video import MediaError, Pixels, read_clip
 from schemas.errors import CallError, DataError
@@ -17,7 +18,6 @@ from schemas.record import Split
 from training.checkpoint import Checkpoint
 from training.dataset import read_feeds
 from training.feeds import FeedReader
-from training.metrics import plcc, srcc
 from training.score import Question, ask_levels
 from training.start import initial_model
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import pearsonr, rankdata, spearmanr
 
-from training.metrics import average_ranks, plcc, srcc
+from dataset_builder.correlation import average_ranks, plcc, srcc
 
 
 @pytest.mark.parametrize("seed", range(5))
