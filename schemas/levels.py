@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable
 from typing import Literal
@@ -34,6 +35,31 @@ def level_of_unit(unit: float) -> Level:
 def score_of_probabilities(probabilities: Iterable[float], weights: Iterable[float] = WEIGHTS) -> float:
     """Weigh level probabilities (worst level first, summing to 1) into a score on the unit range."""
     return sum(w * p for w, p in zip(weights, probabilities, strict=True))
+
+
+def level_distribution(mean: float, std: float | None) -> tuple[float, float, float, float, float]:
+    """Give the probability of each level, worst first, of a rating drawn from a normal distribution.
+
+    `mean` is the MOS on the unit range; `std` is that of the single ratings divided by hi - lo, and where it is None or
+    0 all of the probability is with the hard level. Each level has what lies between its cuts; the tails beyond the
+    unit range are with the end levels. The five sum to 1 within 1e-12.
+
+    DeQA-Score (arXiv 2501.11561, CVPR 2025) cuts the same normal up, but leaves the tails out and then shifts and
+    scales the five so that their weighted sum is the MOS again; nothing is adjusted here, so a weighted sum of these
+    five is near `mean`, and not it.
+    Raises ValueError for a mean outside [0, 1] and for a std that is negative or not finite.
+    """
+    hard = LEVELS.index(level_of_unit(mean))
+    if std is not None and not (math.isfinite(std) and std >= 0):
+        raise ValueError(f"a standard deviation is finite and 0 or more, got {std!r}")
+    below = [_normal_below(cut - mean, std) if std else float(i >= hard) for i, cut in enumerate(CUTS)]
+    low, poor, fair, good, high = (after - before for before, after in itertools.pairwise([0.0, *below, 1.0]))
+    return low, poor, fair, good, high
+
+
+def _normal_below(off: float, std: float) -> float:
+    """Give the probability that a normal value lies less than `off` above its mean."""
+    return 0.5 * math.erfc(-off / (std * math.sqrt(2)))
 
 
 class LevelScale(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
