@@ -8,6 +8,8 @@ from typing import Annotated
 import orjson
 import typer
 
+import dataset_builder.lock_commands
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
 Plugins = Annotated[
     list[Path] | None, typer.Option(help="A folder of plug-in files of your own.", exists=True, file_okay=False)
@@ -19,6 +21,7 @@ def mount(app: typer.Typer) -> None:
     for command in (demo, build, check, export):
         app.command()(command)
     app.command("list")(list_plugins)
+    dataset_builder.lock_commands.mount(app)
 
 
 def demo(

@@ -180,6 +180,21 @@ def inspect(path: Path, relative: str) -> Media:
         )
 
 
+@dataclass(frozen=True)
+class Header:
+    """What a file says of itself before any frame is decoded; `width` and `height` are pixels as stored, unrotated."""
+
+    codec: str
+    width: int
+    height: int
+
+
+def read_header(path: Path) -> Header:
+    """Read codec and size off a file without decoding it. Raises MediaError for what is no video or picture."""
+    with _opened(path) as (_, stream):
+        return Header(stream.codec_context.name, stream.codec_context.width, stream.codec_context.height)
+
+
 def inspect_item(item: dict[str, str]) -> dict[str, object]:
     """Run `inspect` as work for the engine: {path, relative} to a Media as plain values."""
     media: dict[str, object] = msgspec.to_builtins(inspect(Path(item["path"]), item["relative"]))

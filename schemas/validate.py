@@ -18,6 +18,7 @@ import orjson
 
 from schemas import SCHEMA_VERSION
 from schemas.annotation import Annotation
+from schemas.lock import BenchmarkLock, MetricReport
 from schemas.manifest import Manifest, Quarantined
 from schemas.pair import Pair
 from schemas.recipe import BuildRecipe, TrainRecipe
@@ -34,6 +35,8 @@ PUBLISHED: dict[str, type[msgspec.Struct]] = {
     "sample": Sample,
     "manifest": Manifest,
     "quarantined": Quarantined,
+    "benchmark-lock": BenchmarkLock,
+    "metric-report": MetricReport,
     "build-recipe": BuildRecipe,
     "train-recipe": TrainRecipe,
 }
