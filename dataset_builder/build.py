@@ -13,6 +13,7 @@ from typing import Any
 import av
 import msgspec
 
+import dataset_builder.sources
 import stages
 from dataset_builder.card import card
 from dataset_builder.corpus import (
@@ -32,7 +33,7 @@ from schemas.errors import CallError
 from schemas.manifest import ConfigCount, Manifest, Quarantined
 from schemas.pair import Pair
 from schemas.plugins import load_plugin, plugin_names
-from schemas.recipe import BuildRecipe, digest, plain
+from schemas.recipe import BuildRecipe, SourceRecipe, digest, plain
 from schemas.record import SPLITS, Record
 from schemas.sample import Sample
 from stages import Given, target_of
@@ -62,6 +63,7 @@ def build(
     The folder appears whole or not at all; an older corpus there is replaced. Raises CallError for an unusable recipe,
     DataError where the labels contradict the recipe as a whole.
     """
+    recipe = _resolved(recipe, plugins)
     asked = _stages_of(recipe, plugins)
     if recipe.media == "reference" and (len(recipe.sources) != 1 or recipe.distort):
         raise CallError("media: reference needs exactly one source and no distort: the clips stay in its folder")
@@ -81,6 +83,19 @@ def _build_into(partial: Path, out: Path, run: Run, asked: dict[str, ModuleType]
     _write_data(partial, gathered, run, answered)
     manifest = _finish(partial, gathered, portable, answered)
     return Built(out, manifest, sorted(gathered.quarantine, key=_quarantine_order))
+
+
+def _resolved(recipe: BuildRecipe, plugins: Sequence[Path]) -> BuildRecipe:
+    """Write out what the sources know of themselves: licence and rating scale."""
+
+    def resolved(source: SourceRecipe) -> SourceRecipe:
+        about = load_plugin(dataset_builder.sources, source.source, plugins).ABOUT
+        licence = source.licence or about.licence
+        if not licence:
+            raise CallError(f"source {source.name!r}: say the licence of its clips, such as licence: CC-BY-4.0")
+        return msgspec.structs.replace(source, licence=licence, scale=about.scale(source))
+
+    return msgspec.structs.replace(recipe, sources=[resolved(source) for source in recipe.sources])
 
 
 def _stages_of(recipe: BuildRecipe, plugins: Sequence[Path]) -> dict[str, ModuleType]:
@@ -180,7 +195,7 @@ def _finish(partial: Path, gathered: Gathered, recipe: BuildRecipe, answered: di
     quarantine = sorted(gathered.quarantine, key=_quarantine_order)
     counts = {config: _count(samples, gathered) for config, samples in answered.items() if samples}
     write_jsonl(partial / QUARANTINE, quarantine)
-    licences = sorted({source.licence for source in recipe.sources})
+    licences = sorted({source.licence or "" for source in recipe.sources})
     synthetic = any(s.target and s.target.synthetic for samples in answered.values() for s in samples)
     (partial / CARD).write_text(card(recipe.name, counts, licences, synthetic), encoding="utf-8")
     manifest = Manifest(
@@ -195,6 +210,7 @@ def _finish(partial: Path, gathered: Gathered, recipe: BuildRecipe, answered: di
         records=len({s.media[0].record_id for samples in answered.values() for s in samples}),
         quarantined=len(quarantine),
         transient=sum(row.transient for row in quarantine),
+        remarks=gathered.remarks,
         files={path: file_entry(partial / path) for path in files_of(partial)},
     )
     (partial / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")

@@ -67,10 +67,13 @@ def build(
             "records": manifest.records,
             "quarantined": manifest.quarantined,
             "transient": manifest.transient,
+            "remarks": manifest.remarks,
         }
         typer.echo(orjson.dumps(summary).decode())
     else:
         _show_build(folder, built.manifest.configs, built.quarantine, wanted.stages)
+        for remark in manifest.remarks:
+            typer.echo(f"Note: {remark}")
     if limit is not None and manifest.quarantined > limit:
         typer.echo(f"{manifest.quarantined} inputs are in quarantine, the recipe allows {limit}", err=True)
         raise typer.Exit(1)

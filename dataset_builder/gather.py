@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import difflib
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 
 import msgspec
 
 import dataset_builder.sources
 from dataset_builder import engine
-from dataset_builder.labels import LabelRow
+from dataset_builder.labels import LabelRow, Remark, RowPlace
 from dataset_builder.matching import ClipFolder, NoMatchError
 from dataset_builder.scales import fit_scale, split_of
+from dataset_builder.tables import files_of
 from schemas.annotation import Annotation
 from schemas.errors import CallError, DataError
 from schemas.frames import motion_frame_count
@@ -59,6 +61,7 @@ class Gathered:
     annotation_rows: dict[str, tuple[str, str, int]] = field(default_factory=dict)
     scales: dict[str, LevelScale] = field(default_factory=dict)
     quarantine: list[Quarantined] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
 
 def gather(run: Run, left_out: Sequence[Path]) -> Gathered:
@@ -77,23 +80,22 @@ def gather(run: Run, left_out: Sequence[Path]) -> Gathered:
 def _gather_source(gathered: Gathered, run: Run, source: SourceRecipe, left_out: Sequence[Path]) -> None:
     folder, recipe = run.folder, run.recipe
     adapter = load_plugin(dataset_builder.sources, source.source, run.plugins)
-    own = [folder / source.table, *([folder / source.annotations] if source.annotations else [])]
+    own = [path for _, path in files_of(source.table, folder, f"source {source.name!r}")]
+    own += [folder / source.annotations] if source.annotations else []
     clips = ClipFolder(folder / source.clips, [*left_out, *own])
     quarantine = gathered.quarantine
     quarantine += [_of_file(source, path, reason) for path, reason in clips.unusable]
 
-    rows: list[LabelRow] = []
-    for row in adapter.labels(source, folder):
-        (quarantine if isinstance(row, Quarantined) else rows).append(row)
+    rows = _read_labels(gathered, source, adapter, folder)
     by_path = _match(source, rows, clips, quarantine)
-    path_of = {row.row: path for path, row in by_path}
-    groups = {row.row: row.group or f"{source.name}/{path_of.get(row.row, row.clip)}" for row in rows}
-    splits = {row.row: split_of(row, groups[row.row], recipe.split, recipe.seed) for row in rows}
-    _refuse_straddling(source, rows, groups, splits)
+    path_of = {row.at: path for path, row in by_path}
+    groups = {row.at: row.group or f"{source.name}/{path_of.get(row.at, row.clip)}" for row in rows}
+    splits = {row.at: split_of(row, groups[row.at], recipe.split, recipe.seed) for row in rows}
+    _refuse_straddling(rows, groups, splits)
     try:
-        scale = fit_scale(source, [(row, splits[row.row]) for row in rows])
+        scale = fit_scale(source, [(row, splits[row.at]) for row in rows])
     except DataError as error:
-        unusable = [q for q in quarantine if q.source == source.name and q.file == source.table]
+        unusable = [q for q in quarantine if q.source == source.name and q.row is not None]
         told = "".join(f"\n  {q.file} row {q.row} {q.field or ''}: {q.reason}" for q in unusable[:5])
         raise DataError(f"{error}{f'; unusable rows:{told}' if told else ''}") from None
     if scale:
@@ -122,9 +124,9 @@ def _gather_source(gathered: Gathered, run: Run, source: SourceRecipe, left_out:
         record = Record(
             id=f"{source.name}/{path}",
             source=source.name,
-            licence=source.licence,
-            group=groups[row.row],
-            split=splits[row.row],
+            licence=source.licence or "",
+            group=groups[row.at],
+            split=splits[row.at],
             media=media,
             score=row.score,
             distortions=[Distortion(name=name, main=index == 0) for index, name in enumerate(row.distortions)],
@@ -132,9 +134,33 @@ def _gather_source(gathered: Gathered, run: Run, source: SourceRecipe, left_out:
         )
         gathered.records[record.id] = record
         gathered.files[record.id] = clips.folder / path
-        gathered.rows[record.id] = (source.table, row.row)
+        gathered.rows[record.id] = row.at
     if source.annotations:
         _gather_annotations(gathered, source, folder / source.annotations, clips)
+
+
+def _read_labels(gathered: Gathered, source: SourceRecipe, adapter: ModuleType, folder: Path) -> list[LabelRow]:
+    """Read the label tables of a source; what is remarkable about them is counted and told."""
+    rows: list[LabelRow] = []
+    read: Counter[str] = Counter()
+    remarks: Counter[str] = Counter()
+    for labelled in adapter.labels(source, folder):
+        if isinstance(labelled, Remark):
+            remarks[labelled.text] += 1
+        elif isinstance(labelled, Quarantined):
+            read[labelled.file] += 1
+            gathered.quarantine.append(labelled)
+        else:
+            read[labelled.table] += 1
+            rows.append(labelled)
+            if labelled.remark:
+                remarks[labelled.remark] += 1
+    for table, count in sorted(read.items()):
+        expected = adapter.ABOUT.expected(table)
+        if expected not in (None, count) and not source.where:
+            gathered.remarks.append(f"{source.name}: {table} has {count} rows, the set publishes {expected}")
+    gathered.remarks += [f"{source.name}: {count} rows: {told}" for told, count in sorted(remarks.items())]
+    return rows
 
 
 def _match(
@@ -160,25 +186,25 @@ def _without_duplicates(
     for path, (first, *others) in sorted(rows_of.items()):
         if all(first.same_labels(other) for other in others):
             kept.append((path, first))
-            quarantine += [_of_row(source, row, path, f"duplicate of row {first.row}") for row in others]
+            quarantine += [_of_row(source, row, path, f"duplicate of {first.told(row)}") for row in others]
             continue
-        numbers = ", ".join(str(row.row) for row in (first, *others))
+        numbers = ", ".join(row.told(first).removeprefix("row ") for row in (first, *others))
         reason = f"rows {numbers} contradict each other about this clip: keep the right one"
         quarantine += [_of_row(source, row, path, reason) for row in (first, *others)]
     return kept
 
 
 def _refuse_straddling(
-    source: SourceRecipe, rows: Sequence[LabelRow], groups: dict[int, str], splits: dict[int, Split]
+    rows: Sequence[LabelRow], groups: Mapping[RowPlace, str], splits: Mapping[RowPlace, Split]
 ) -> None:
     """Hold a table's own split column to its content groups; a drawn split cannot straddle."""
     seen: dict[str, LabelRow] = {}
     for row in rows:
-        first = seen.setdefault(groups[row.row], row)
-        if splits[first.row] != splits[row.row]:
+        first = seen.setdefault(groups[row.at], row)
+        if splits[first.at] != splits[row.at]:
             raise DataError(
-                f"{source.table}: content group {groups[row.row]!r} straddles splits: row {first.row} is in "
-                f"{splits[first.row]}, row {row.row} in {splits[row.row]}"
+                f"{row.table}: content group {groups[row.at]!r} straddles splits: {first.told(row)} is in "
+                f"{splits[first.at]}, row {row.row} in {splits[row.at]}"
             )
 
 
@@ -290,7 +316,7 @@ def _of_file(source: SourceRecipe, path: str, reason: str) -> Quarantined:
 def _of_row(source: SourceRecipe, row: LabelRow, path: str | None, reason: str, column: str = "clip") -> Quarantined:
     return Quarantined(
         source=source.name,
-        file=source.table,
+        file=row.table,
         row=row.row,
         field=getattr(source.columns, column) if source.columns else None,
         reason=f"{path}: {reason}" if path else reason,

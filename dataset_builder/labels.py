@@ -23,22 +23,47 @@ class CellError(DataError):
         self.column = column
 
 
+RowPlace = tuple[str, int]
+"""A table's name, and the number of a row in it."""
+
+
 @dataclass(frozen=True)
 class LabelRow:
-    """One row of a label table. `row` counts data rows from 1; `clip` is the clip as the table names it."""
+    """One row of a label table. `clip` is the clip as the table names it; `row` counts the table's data rows from 1.
 
-    row: int
+    `remark` says what of the row could not be used although the row is kept, in the same words for like rows.
+    """
+
     clip: str
+    table: str = ""
+    row: int = 0
     score: Score | None = None
     group: str | None = None
     split: Split | None = None
     distortions: list[str] = field(default_factory=list)
     stalls: list[Stall] | None = None
+    remark: str = ""
+
+    @property
+    def at(self) -> RowPlace:
+        """Where the row stands."""
+        return self.table, self.row
+
+    def told(self, beside: LabelRow) -> str:
+        """Say where the row stands to somebody who looks at the row `beside`."""
+        return f"row {self.row}" if self.table == beside.table else f"row {self.row} of {self.table}"
 
     def same_labels(self, other: LabelRow) -> bool:
         """Say whether two rows say the same of their clip."""
         mine = (self.score, self.group, self.split, self.distortions, self.stalls)
         return mine == (other.score, other.group, other.split, other.distortions, other.stalls)
+
+
+@dataclass(frozen=True)
+class Remark:
+    """What became of a row that is neither kept nor wrong, in the same words for like rows."""
+
+    text: str
 
 
 def number(cell: object, column: str, decimal: str = ".") -> float | None:

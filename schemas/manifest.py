@@ -41,7 +41,10 @@ class ConfigCount(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What a corpus folder holds. Holds no time, host or path of the machine that made it."""
+    """What a corpus folder holds. Holds no time, host or path of the machine that made it.
+
+    `remarks` are what the label tables differ in from what their sets publish, and what of them could not be used.
+    """
 
     schema_version: str
     name: str
@@ -54,4 +57,5 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     records: int
     quarantined: int
     transient: int
+    remarks: list[str]
     files: dict[str, FileEntry]

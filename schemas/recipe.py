@@ -76,17 +76,21 @@ class Scale(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class SourceRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One source of clips: a label table and a folder. Paths are relative to the recipe file.
+    """One source of clips: label tables and a folder. Paths are relative to the recipe file.
 
-    `source` names a file of `dataset_builder/sources`; `name` is the prefix of its record ids; `annotations` is a JSONL
-    file of expert annotations (schema `annotation`).
+    `source` names a file of `dataset_builder/sources`; `name` is the prefix of its record ids; `table` is one table or
+    a pattern such as `labels_*.csv`; `annotations` is a JSONL file of expert annotations (schema `annotation`).
+    A published set knows its `columns`, `licence` and `scale`; `variant` picks one of its scores. `where` keeps the
+    rows whose columns hold the given value, or one of several.
     """
 
     name: str
     table: str
     clips: str
-    licence: str
+    licence: str | None = None
     source: str = "table"
+    variant: str | None = None
+    where: dict[str, str | list[str]] = {}
     columns: Columns | None = None
     scale: Scale | None = None
     annotations: str | None = None

@@ -3,19 +3,22 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import openpyxl
 import orjson
 import pyarrow
 import pyarrow.parquet
 import pytest
+import scipy.io
 
 import dataset_builder.sources
 from dataset_builder.labels import LabelRow
+from dataset_builder.sources import About, Example, Labelled
 from dataset_builder.sources.table import labels
 from schemas.errors import CallError
 from schemas.manifest import Quarantined
 from schemas.plugins import load_plugin, plugin_names
-from schemas.recipe import Columns, Scale, SourceRecipe
+from schemas.recipe import Columns, Scale, SourceRecipe, convert
 from schemas.record import Stall
 
 COLUMNS = Columns(clip="clip", score="mos", std="sd", ratings="n", group="who", stalls="stalls")
@@ -25,30 +28,54 @@ ROWS: list[dict[str, Any]] = [
 ]
 
 
-def read(folder: Path, table: str, columns: Columns = COLUMNS, **options: Any) -> list[LabelRow | Quarantined]:
+def read(folder: Path, table: str, columns: Columns = COLUMNS, **options: Any) -> list[Labelled]:
     scale = options.pop("scale", Scale(lo=1, hi=5))
     recipe = SourceRecipe(name="s", table=table, clips=".", licence="l", columns=columns, scale=scale, **options)
     return list(labels(recipe, folder))
+
+
+def write_example(example: Example, folder: Path) -> None:
+    for name, content in example.files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, str):
+            path.write_text(content, encoding="utf-8")
+        elif path.suffix == ".mat":
+            scipy.io.savemat(path, dict(content))  # type: ignore[call-overload]
+        elif path.suffix == ".parquet":
+            pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(content)), path)
+        else:
+            book = openpyxl.Workbook()
+            assert book.active is not None
+            book.active.append(list(content[0]))  # type: ignore[index]
+            for row in content:
+                book.active.append(list(row.values()))  # type: ignore[attr-defined]
+            book.save(path)
 
 
 @pytest.mark.parametrize("name", plugin_names(dataset_builder.sources))
 def test_every_source_keeps_the_contract(name: str, tmp_path: Path) -> None:
     source = load_plugin(dataset_builder.sources, name)
     assert source.__doc__
-    assert isinstance(source.HOMEPAGE, str)
-    assert isinstance(source.PAPER, str)
-    (tmp_path / "labels.csv").write_text(source.EXAMPLE)
-    recipe = SourceRecipe(
-        name="s",
-        table="labels.csv",
-        clips=".",
-        licence="l",
-        columns=Columns(clip="clip", score="mos"),
-        scale=Scale(lo=1, hi=5),
-    )
+    about, example = source.ABOUT, source.EXAMPLE
+    assert isinstance(about, About)
+    assert about.title
+    assert isinstance(example, Example)
+    write_example(example, tmp_path)
+    plain = {"name": name, "source": name, "table": example.table, "clips": ".", "licence": "l", **example.options}
+    recipe = convert(plain, SourceRecipe, name)
     rows = list(source.labels(recipe, tmp_path))
-    assert len(rows) >= 2
-    assert all(isinstance(row, LabelRow) and row.score for row in rows)
+    labelled = [row for row in rows if isinstance(row, LabelRow)]
+    assert len(labelled) >= 2
+    assert not [row for row in rows if isinstance(row, Quarantined)]
+    assert all(row.table and row.row for row in labelled)
+    scale = about.scale(recipe)
+    for row in labelled:
+        assert row.score is None or (scale is not None and scale.lo <= row.score.value <= scale.hi)
+    if name != "table":
+        assert about.homepage.startswith("http") or about.paper
+        with pytest.raises(CallError, match="variant"):
+            list(source.labels(msgspec.structs.replace(recipe, variant="no such score"), tmp_path))
 
 
 def write(folder: Path, kind: str) -> str:
