@@ -21,7 +21,7 @@ import numpy as np
 from av.container import InputContainer
 from av.stream import Disposition
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -33,6 +33,7 @@ Pixels = NDArray[np.uint8]
 
 PLAYLISTS = frozenset({"hls", "dash", "concat", "image2", "image2pipe"})
 """Container formats that point at other files: refused, a clip is one file."""
+_SMALL = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
 
 
 class MediaError(DataError):
@@ -105,6 +106,27 @@ def rgb_frames(path: Path) -> Iterator[Pixels]:
     with _opened(path) as (container, stream):
         for frame in _frames(container, stream):
             yield np.ascontiguousarray(np.rot90(rgb_of(frame), _quarter_turns(frame)))
+
+
+def small_lumas(path: Path, size: int, per_second: float) -> Iterator[tuple[float, Pixels]]:
+    """Decode a clip and give (seconds since its first frame, luma squeezed to [size, size] uint8), as displayed.
+
+    Of a clip with more than `per_second` frames a second only that many are given, spread evenly. Raises MediaError.
+    """
+    with _opened(path) as (container, stream):
+        seconds_per_frame = float(1 / _frame_rate(stream))
+        first: int | None = None
+        due, shrink = 0, VideoReformatter()
+        for index, frame in enumerate(_frames(container, stream)):
+            seconds = index * seconds_per_frame
+            if frame.pts is not None and stream.time_base is not None:
+                first = frame.pts if first is None else first
+                seconds = float((frame.pts - first) * stream.time_base)
+            if seconds * per_second + 1e-6 < due:
+                continue
+            due = int(seconds * per_second + 1e-6) + 1
+            luma = shrink.reformat(frame, size, size, "gray", interpolation=_SMALL, threads=1).to_ndarray()
+            yield seconds, np.rot90(luma.astype(np.uint8, copy=False), _quarter_turns(frame))
 
 
 class _Growing:

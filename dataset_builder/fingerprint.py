@@ -1,0 +1,171 @@
+"""The fingerprint of a clip: signs of low spatial frequencies, four times a second. It holds no pixels.
+
+All frames within a quarter of a second are averaged, so that the frame rate does not matter and a trim, which shifts
+the quarters, matters little. Black borders are cut off. Of what is left, the 64 lowest spatial frequencies (a discrete
+cosine transform, without the mean) are taken twice: as they are (the picture) and as what changes within half a second
+(the movement, which tells two shots of a resting camera apart). Only the sign of each is kept, and none where it is
+too weak to survive an encoder. So a flat, black or resting picture gives no signs at all instead of random ones.
+
+The picture's part is akin to the perceptual hash of Zauner (2010), "Implementation and Benchmarking of Perceptual Image
+Hash Functions"; the third value and the movement are what is added.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dataset_builder.video import MediaError, small_lumas
+
+Words = NDArray[np.uint64]
+"""[samples, 4]: bits of the picture's positive and negative signs, and of the movement's; 64 frequencies each."""
+
+RATE = 4
+"""Samples a second."""
+FRAMES_A_SECOND = 16
+"""How many frames a second are looked at, at most: a quarter of a second is averaged over four."""
+GRID = 128
+"""Frames are squeezed to GRID x GRID before anything else: sizes and aspect ratios do not matter."""
+LAG = 2
+"""Movement is what changes within so many samples."""
+FREQUENCIES = sorted(((y, x) for y in range(12) for x in range(12)), key=lambda f: (f[0] ** 2 + f[1] ** 2, f))[1:65]
+"""The 64 lowest spatial frequencies but the mean, in half periods per height and width."""
+DEAD_PICTURE, DEAD_MOVEMENT = 0.3, 0.2
+"""Amplitudes, in steps of 8-bit luma, below which a sign is not to be trusted."""
+DEAD_SHARE = 0.25
+"""The same as a share of the median amplitude of a sample."""
+BORDER_LUMA = 40
+"""A border is at most so bright (8-bit luma)."""
+BORDER_SPREAD = 8
+"""Within a border row, and between the rows of a border, luma differs by so much at most: codecs ring beside edges."""
+BORDER_STEP = 20
+"""Where a border ends, luma rises by so much at least within three rows: a dark part of the picture ends softly."""
+BORDER_LIMIT = 0.4
+"""A border takes at most so much of the height or width on one side."""
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What identifies a clip: its sample words and how many seconds it lasts (0 = a still image)."""
+
+    words: Words
+    seconds: float
+
+
+def fingerprint(path: Path) -> Fingerprint:
+    """Read a clip or a still image and take its fingerprint. Raises MediaError."""
+    lumas, seconds = _samples(path)
+    return Fingerprint(quantised(coefficients(lumas)), seconds)
+
+
+def fingerprint_item(item: dict[str, Any]) -> dict[str, Any]:
+    """Take a fingerprint as work for the engine: {path} to {words (hex), seconds}."""
+    found = fingerprint(Path(item["path"]))
+    return {"words": found.words.astype(">u8").tobytes().hex(), "seconds": found.seconds}
+
+
+def _samples(path: Path) -> tuple[NDArray[np.float64], float]:
+    """Average the frames of each quarter of a second: [samples, GRID, GRID] luma, and how long the clip lasts.
+
+    A sample without a frame (frame rates below RATE, frozen pictures of a variable rate) shows what the one before did.
+    """
+    sums: list[NDArray[np.float64]] = []
+    counts: list[int] = []
+    last = step = 0.0
+    for seconds, luma in small_lumas(path, GRID, FRAMES_A_SECOND):
+        at = int(seconds * RATE + 1e-6)
+        if at > 4 * 3600 * RATE:
+            raise MediaError("lasts longer than four hours: cut it into clips")
+        while len(sums) <= at:
+            shown = sums[-1] / counts[-1] if sums else np.zeros((GRID, GRID))
+            sums.append(shown if len(sums) < at else np.zeros((GRID, GRID)))
+            counts.append(1 if len(counts) < at else 0)
+        sums[at] = sums[at] + luma
+        counts[at] += 1
+        last, step = seconds, seconds - last if seconds > last else step
+    if not sums:
+        raise MediaError("no frame decodes")
+    means = np.stack([total / max(count, 1) for total, count in zip(sums, counts, strict=True)])
+    return means, round(last + step, 3)
+
+
+def coefficients(lumas: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cut the borders off [samples, GRID, GRID] luma and give the amplitudes [samples, 64] of FREQUENCIES."""
+    top, bottom, left, right = _picture_box(lumas)
+    picture = lumas[:, top:bottom, left:right]
+    down, across = _basis(bottom - top), _basis(right - left)
+    spectrum = np.einsum("ky,tyx,lx->tkl", down, picture, across, optimize=True)
+    return np.stack([spectrum[:, y, x] for y, x in FREQUENCIES], axis=1)
+
+
+@functools.cache
+def _basis(size: int) -> NDArray[np.float64]:
+    """Give the rows of a cosine transform, scaled so that a cosine of amplitude 1 gives 1."""
+    frequency, position = np.arange(12)[:, None], np.arange(size)[None, :]
+    rows: NDArray[np.float64] = np.cos(np.pi * frequency * (position + 0.5) / size) * 2 / size
+    rows[0] /= 2
+    return rows
+
+
+def quantised(amplitudes: NDArray[np.float64]) -> Words:
+    """Keep the signs of amplitudes [samples, 64] and of their changes; 0 where they are weak. Gives [samples, 4]."""
+    movement = np.zeros_like(amplitudes)
+    if len(amplitudes) > LAG:
+        movement[:-LAG] = amplitudes[LAG:] - amplitudes[:-LAG]
+    parts = []
+    for values, dead in ((amplitudes, DEAD_PICTURE), (movement, DEAD_MOVEMENT)):
+        size = np.abs(values)
+        strong = size >= np.maximum(dead, DEAD_SHARE * np.median(size, axis=1, keepdims=True))
+        parts += [_packed(strong & (values > 0)), _packed(strong & (values < 0))]
+    return np.stack(parts, axis=1)
+
+
+def _packed(bits: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    """Pack [samples, 64] booleans into one word each, the first frequency in the highest bit."""
+    return np.ascontiguousarray(np.packbits(bits, axis=1)).view(">u8")[:, 0].astype(np.uint64)
+
+
+def _picture_box(lumas: NDArray[np.float64]) -> tuple[int, int, int, int]:
+    """Find the picture within black borders: top, bottom, left, right (ends exclusive) on the grid.
+
+    A border is dark, even, at rest through the whole clip, and ends in an edge on one side at least.
+    """
+    turned = lumas.transpose(0, 2, 1)
+    top, bottom = _borders(_evenness(lumas), _evenness(lumas[:, ::-1]))
+    left, right = _borders(_evenness(turned), _evenness(turned[:, ::-1]))
+    return top, GRID - bottom, left, GRID - right
+
+
+def _evenness(lumas: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Say how far each row of [samples, rows, columns] is from the shade of the first, which is dark or nothing is."""
+    shade = float(np.median(lumas[:, 0]))
+    if shade > BORDER_LUMA:
+        return np.full(lumas.shape[1], np.inf)
+    # A logo may lie on a border: a tenth of a row may differ.
+    off: NDArray[np.float64] = np.quantile(np.abs(lumas - shade), 0.9, axis=2).max(axis=0)
+    return off
+
+
+def _borders(one: NDArray[np.float64], other: NDArray[np.float64]) -> tuple[int, int]:
+    """Count the rows of the two borders. Where only one ends in an edge, the other may be as wide: bars are centred."""
+    first, second = _edge(one), _edge(other)
+    if first and not second and (other[: first - 1] <= BORDER_SPREAD).all():
+        return first, first
+    if second and not first and (one[: second - 1] <= BORDER_SPREAD).all():
+        return second, second
+    return first, second
+
+
+def _edge(off: NDArray[np.float64]) -> int:
+    """Count the even rows before an edge; 0 when there is no edge."""
+    uneven = off > BORDER_SPREAD
+    rows, limit = int(np.argmax(uneven)), int(BORDER_LIMIT * len(off))
+    if not uneven.any() or rows == 0 or rows > limit or not (level := off[rows : rows + 3].max()) >= BORDER_STEP:
+        return 0
+    # A row that is half bar, half picture belongs to the side it looks like.
+    return rows + int(np.argmax(off[rows : rows + 3] >= level / 2))
