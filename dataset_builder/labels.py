@@ -31,13 +31,15 @@ RowPlace = tuple[str, int]
 class LabelRow:
     """One row of a label table. `clip` is the clip as the table names it; `row` counts the table's data rows from 1.
 
-    `remark` says what of the row could not be used although the row is kept, in the same words for like rows.
+    `subject` is who rated, where the row is one person's rating and no mean of many. `remark` says what of the row
+    could not be used although the row is kept, in the same words for like rows.
     """
 
     clip: str
     table: str = ""
     row: int = 0
     score: Score | None = None
+    subject: str | None = None
     group: str | None = None
     split: Split | None = None
     distortions: list[str] = field(default_factory=list)

@@ -18,6 +18,7 @@ import yaml
 
 from schemas.errors import CallError
 from schemas.levels import Direction, RangeMode
+from schemas.record import OpinionModel
 
 T = TypeVar("T")
 
@@ -34,17 +35,24 @@ class Columns(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     `clip` names the media file, with or without its extension; `distortion` holds one name of the taxonomy or several,
     main one first, separated by `;`; `stalls` holds `[[start s, duration s], ...]` of the clip's own playback, empty
-    list for a smooth session, an empty cell for a clip that was not streamed.
+    list for a smooth session, an empty cell for a clip that was not streamed. With `subject` every row is one person's
+    rating of a clip, and the clip's score is recovered from all of them (`opinion` of the source).
     """
 
     clip: str
     score: str | None = None
+    subject: str | None = None
     std: str | None = None
     ratings: str | None = None
     group: str | None = None
     split: str | None = None
     distortion: str | None = None
     stalls: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a table of single ratings that is said to be one of means too."""
+        if self.subject is not None and (self.score is None or self.std is not None or self.ratings is not None):
+            raise ValueError("subject: single ratings need a score column, and no std or ratings column")
 
 
 class Scale(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -81,7 +89,8 @@ class SourceRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     `source` names a file of `dataset_builder/sources`; `name` is the prefix of its record ids; `table` is one table or
     a pattern such as `labels_*.csv`; `annotations` is a JSONL file of expert annotations (schema `annotation`).
     A published set knows its `columns`, `licence` and `scale`; `variant` picks one of its scores. `where` keeps the
-    rows whose columns hold the given value, or one of several.
+    rows whose columns hold the given value, or one of several. `opinion` is the model by which single ratings become a
+    score.
     """
 
     name: str
@@ -93,6 +102,7 @@ class SourceRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     where: dict[str, str | list[str]] = {}
     columns: Columns | None = None
     scale: Scale | None = None
+    opinion: OpinionModel = "mos"
     annotations: str | None = None
     sheet: str | None = None
     encoding: str | None = None

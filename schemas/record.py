@@ -62,12 +62,17 @@ class Media(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             raise ValueError(f"{self.path}: a still image has one frame, not {self.frames}")
 
 
+OpinionModel = Literal["mos", "bt500", "p913", "p910"]
+"""How single ratings become a score: the plain mean, ITU-R BT.500, ITU-T P.913 or ITU-T P.910."""
+
+
 class Score(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A quality score as its source gives it.
 
     `lo` and `hi` are the ends of the rating scale; `kind` says what was measured: a mean opinion score (`mos`), its
-    differential form (`dmos`) or a computed stand-in (`synthetic`). `std` and `ratings` describe the single ratings,
-    where known.
+    differential form (`dmos`) or a computed stand-in (`synthetic`). `std` and `ratings` (their number) describe the
+    single ratings, where known; `ci95` is half the width of the 95 % confidence interval of `value`; `opinion` is the
+    model by which `value` was recovered from single ratings, None for a mean that came as such.
     """
 
     value: float
@@ -77,6 +82,8 @@ class Score(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     kind: Literal["mos", "dmos", "synthetic"] = "mos"
     std: float | None = None
     ratings: int | None = None
+    ci95: float | None = None
+    opinion: OpinionModel | None = None
 
 
 class Distortion(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

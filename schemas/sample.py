@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from schemas.frames import key_frame_count, motion_frame_count
-from schemas.levels import Level, level_of_unit
+from schemas.levels import Level, level_distribution, level_of_unit
 from schemas.record import refuse_path
 
 VIDEO = "<video>"
@@ -19,6 +19,8 @@ MOTION = "<motion>"
 IMAGE = "<image>"
 """Stands for a still image."""
 PLACEHOLDERS = (VIDEO, MOTION, IMAGE)
+DISTRIBUTION_ERROR = 1e-9
+"""How far a stored level distribution may lie from a recomputed one: mathematical libraries differ in the last bits."""
 _PLACEHOLDER = re.compile("|".join(PLACEHOLDERS))
 
 
@@ -66,7 +68,11 @@ class MediaRef(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The score behind a level word: `mos` on [0, 1] (1 = best), its level, and the raw score with the range used."""
+    """The score behind a level word: `mos` on [0, 1] (1 = best), its level, and the raw score with the range used.
+
+    `std` is the standard deviation of the single ratings on the same unit range, None where it is not known;
+    `distribution` is then the probability of each level, worst first (`schemas.levels.level_distribution`).
+    """
 
     level: Level
     mos: float
@@ -74,11 +80,19 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     lo: float
     hi: float
     synthetic: bool
+    std: float | None = None
+    distribution: list[float] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a level word that is not the one of its score."""
+        """Refuse a level word that is not the one of its score, and a distribution that is not that of its std."""
         if not math.isfinite(self.mos) or self.level != level_of_unit(self.mos):
             raise ValueError(f"level {self.level!r} is not the level of {self.mos!r}")
+        expected = None if self.std is None else level_distribution(self.mos, self.std)
+        told = None if self.distribution is None else tuple(self.distribution)
+        if (expected is None) != (told is None) or (
+            expected and told and (len(told) != len(expected) or math.dist(told, expected) > DISTRIBUTION_ERROR)
+        ):
+            raise ValueError(f"distribution {told} is not that of mos {self.mos!r} and std {self.std!r}")
 
 
 class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

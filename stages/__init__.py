@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from schemas.frames import key_frame_count, motion_frame_count
-from schemas.levels import LevelScale
+from schemas.levels import LevelScale, level_distribution
 from schemas.pair import Pair
 from schemas.record import Record
 from schemas.sample import MediaRef, Provenance, Sample, Target, Turn
@@ -56,6 +56,7 @@ def target_of(record: Record, given: Given) -> Target | None:
     if record.score is None or scale is None:
         return None
     mos = scale.unit(record.score.value)
+    std = None if record.score.std is None else record.score.std / (scale.hi - scale.lo)
     return Target(
         level=scale.level(record.score.value),
         mos=mos,
@@ -63,6 +64,9 @@ def target_of(record: Record, given: Given) -> Target | None:
         lo=scale.lo,
         hi=scale.hi,
         synthetic=record.score.kind == "synthetic",
+        std=std,
+        # To 12 places, far finer than any panel resolves: the last bits differ between mathematical libraries.
+        distribution=None if std is None else [round(p, 12) for p in level_distribution(mos, std)],
     )
 
 

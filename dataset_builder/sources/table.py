@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dataset_builder.labels import CellError, LabelRow, stalls_of
+from dataset_builder.ratings import opinions_of
 from dataset_builder.sources import About, Example, Labelled, name_of, rating, tables, text
 from dataset_builder.tables import Row
 from schemas.errors import CallError
@@ -29,6 +30,11 @@ def labels(recipe: SourceRecipe, folder: Path) -> Iterator[Labelled]:
         raise CallError(f"source {recipe.name!r}: say which columns hold what, at least columns: {{clip: ...}}")
     if columns.score and recipe.scale is None:
         raise CallError(f"source {recipe.name!r}: a score needs its rating scale, such as scale: {{lo: 1, hi: 5}}")
+    rows = _rows(recipe, columns, folder)
+    yield from rows if columns.subject is None else opinions_of(recipe.name, rows, recipe.opinion)
+
+
+def _rows(recipe: SourceRecipe, columns: Columns, folder: Path) -> Iterator[Labelled]:
     for table in tables(recipe, folder):
         _refuse_missing_columns(columns, table.header, table.name)
         yield from table.each(lambda row: _label(row, recipe, columns))
@@ -43,6 +49,7 @@ def _label(row: Row, recipe: SourceRecipe, columns: Columns) -> LabelRow:
     return LabelRow(
         clip=name_of(row, columns.clip),
         score=score,
+        subject=text(row, columns.subject),
         group=text(row, columns.group),
         split=_split(text(row, columns.split), columns.split),
         distortions=_distortions(text(row, columns.distortion), columns.distortion),

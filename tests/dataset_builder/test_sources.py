@@ -230,3 +230,40 @@ def test_what_other_tools_write_is_read_or_quarantined_by_row(tmp_path: Path) ->
     long, underscored = read(tmp_path, "t.csv", columns)
     assert isinstance(long, LabelRow)
     assert isinstance(underscored, Quarantined)
+
+
+def ratings_table(folder: Path, extra: str = "") -> None:
+    rows = [("a", "p", 5), ("a", "q", 4), ("a", "r", 3), ("b", "p", 3), ("b", "q", 2), ("b", "r", 1)]
+    lines = "".join(f"{clip},{who},{score},g{clip}\n" for clip, who, score in rows)
+    (folder / "t.csv").write_text("clip,who,mos,of\n" + lines + extra)
+
+
+RATED = Columns(clip="clip", score="mos", subject="who", group="of")
+
+
+@pytest.mark.parametrize(("model", "mos"), [("mos", [4, 2]), ("bt500", [4, 2]), ("p913", [4, 2]), ("p910", [4, 2])])
+def test_single_ratings_become_one_row_a_clip(tmp_path: Path, model: str, mos: list[float]) -> None:
+    ratings_table(tmp_path)
+    rows = read(tmp_path, "t.csv", RATED, opinion=model)
+    assert all(isinstance(row, LabelRow) and row.score for row in rows)
+    found = [(row.clip, row.row, row.group, row.score) for row in rows if isinstance(row, LabelRow)]
+    assert [(clip, at, group) for clip, at, group, _ in found] == [("a", 1, "ga"), ("b", 4, "gb")]
+    scores = [score for *_, score in found if score]
+    assert [score.value for score in scores] == pytest.approx(mos)
+    assert [(score.ratings, score.opinion) for score in scores] == [(3, model)] * 2
+    if model == "mos":  # t(2) at 97.5 % is 4.303
+        assert [score.std for score in scores] == pytest.approx([1, 1])
+        assert [score.ci95 for score in scores] == pytest.approx([4.302653 / 3**0.5] * 2, abs=1e-6)
+
+
+def test_ratings_that_cannot_count_are_quarantined(tmp_path: Path) -> None:
+    ratings_table(tmp_path, "a,s,,ga\na,,4,ga\na,s,9,ga\na,s,4,other\n,s,4,x\n")
+    rows = read(tmp_path, "t.csv", RATED)
+    bad = [(row.row, row.reason) for row in rows if isinstance(row, Quarantined)]
+    assert sorted(at for at, _ in bad) == [7, 8, 9, 10, 11]
+    reasons = dict(bad)
+    assert "holds no rating" in reasons[7]
+    assert "names no subject" in reasons[8]
+    assert "outside the declared scale" in reasons[9]
+    assert "row 1 says something else of this clip" in reasons[10]
+    assert [row.score.value for row in rows if isinstance(row, LabelRow) and row.score] == [4, 2]
