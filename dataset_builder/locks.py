@@ -227,8 +227,17 @@ def read_lock(path: Path) -> BenchmarkLock:
 
 def write_lock(path: Path, lock: BenchmarkLock) -> None:
     """Write a lock file: indented JSON, one value a line."""
+    _write(path, lock)
+
+
+def write_report(path: Path, report: MetricReport) -> None:
+    """Write a report of metrics, with its whole lock."""
+    _write(path, report)
+
+
+def _write(path: Path, value: msgspec.Struct) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(lock), indent=1) + b"\n")
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n")
 
 
 def read_report(path: Path) -> MetricReport:

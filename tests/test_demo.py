@@ -77,3 +77,12 @@ def test_the_printed_tables_hold_what_the_summary_holds(demo: Path) -> None:
     for row in ("trained", "blank_frames", "untrained", "trivial"):
         assert f"{summary[row]['srcc']:.3f}" in printed
     assert "never seen" in printed
+    assert summary["benchmark"]["lock"][:12] in printed
+
+
+def test_its_metrics_name_the_clips_they_are_over(demo: Path, vqa2: Cli, tmp_path: Path) -> None:
+    summary = json.loads((demo / "summary.json").read_text())
+    made = vqa2("lock", "create", demo / "corpus", "--out", tmp_path / "lock.json", "--json")
+    assert json.loads(made.stdout)["lock"] == summary["benchmark"]["lock"]
+    assert summary["benchmark"]["n"] == summary["trained"]["n"]
+    assert json.loads((demo / "report.json").read_text())["benchmark"] == summary["benchmark"]

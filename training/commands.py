@@ -21,6 +21,7 @@ from schemas.recipe import TrainRecipe, load
 from schemas.record import SPLITS
 
 if TYPE_CHECKING:
+    from schemas.lock import MetricReport
     from training.checkpoint import Checkpoint
     from training.score import Row
 
@@ -108,33 +109,60 @@ def eval_command(
     split: Annotated[str, typer.Option("--split", help="Which split.")] = "test",
     media_root: Annotated[Path | None, typer.Option("--media-root", help="Where its clips lie, if elsewhere.")] = None,
     controls: Annotated[bool, typer.Option("--controls", help="Also score what a result must beat.")] = False,
+    lock: Annotated[Path | None, typer.Option("--lock", help="Refuse a split that is not this benchmark.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write the report that `vqa2 compare` reads.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Correlate scores with the corpus's MOS: SRCC, and PLCC without a logistic fit.
 
     Exit code 1 when a sample could not be scored.
     """
-    if split not in SPLITS:
+    wanted = next((known for known in SPLITS if known == split), None)
+    if wanted is None:
         raise CallError(f"no split is called {split!r}; there are: {', '.join(SPLITS)}")
+    if out and (out.is_dir() or corpus.resolve() in out.resolve().parents):
+        raise CallError(f"{str(out)!r} is a folder or lies inside the corpus: name a file elsewhere")
+    from dataset_builder.locks import read_lock, write_report
+
+    held_to = read_lock(lock) if lock else None
     checkpoint = _loaded(model)
     from training.evaluate import evaluate
 
-    result = evaluate(checkpoint, corpus, config, split, media_root or corpus, controls=controls)
+    report = evaluate(
+        checkpoint,
+        corpus,
+        config,
+        wanted,
+        media_root or corpus,
+        controls=controls,
+        lock=held_to,
+        called=model.resolve().name,
+    )
+    if out:
+        write_report(out, report)
     if as_json:
-        _print_json(result)
+        _print_json(_plain_report(report))
     else:
-        _print_result(result)
-    if result["trained"]["n"] < result["n_expected"]:
+        _print_report(report)
+    if report.not_scored:
         raise typer.Exit(1)
 
 
-def _print_result(result: dict[str, Any]) -> None:
-    _print(f"{result['config']}/{result['split']}: SRCC and PLCC (no logistic fit) against MOS")
-    for name, found in result.items():
-        if isinstance(found, dict):
-            numbers = [f"{key.upper()} {_number(found[key])}" for key in ("srcc", "plcc")]
-            _print(f"  {name.replace('_', ' '):13} {'  '.join(numbers)}  n {found['n']} of {result['n_expected']}")
-    for error in result["errors"]:
+def _plain_report(report: MetricReport) -> dict[str, Any]:
+    """Give the report without the lock's list of clips, and without controls that were not asked for."""
+    import msgspec
+
+    plain: dict[str, Any] = msgspec.to_builtins(report)
+    return {key: value for key, value in plain.items() if key != "lock" and value is not None}
+
+
+def _print_report(report: MetricReport) -> None:
+    _print(f"{report.config}/{report.split}: SRCC and PLCC (no logistic fit) against MOS")
+    _print(f"benchmark {report.benchmark}")
+    for name, found in report.metrics().items():
+        numbers = f"SRCC {_number(found.srcc)}  PLCC {_number(found.plcc)}"
+        _print(f"  {name.replace('_', ' '):13} {numbers}  n {found.n} of {report.n_expected}")
+    for error in report.errors:
         _print(f"  not scored: {error}")
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from dataset_builder.corpus import Located, read_samples
+from dataset_builder.corpus import Located
 from dataset_builder.correlation import plcc, srcc
-from dataset_builder.progress import progress_bar
+from dataset_builder.locks import clip_ids, make_lock, require_same, scored_samples
+from dataset_builder.progress import progress_bar, tracker
 from dataset_builder.video import MediaError, Pixels, read_clip
-from schemas.errors import CallError, DataError
+from schemas.errors import DataError
+from schemas.lock import BenchmarkLock, MetricReport, Metrics
 from schemas.record import Split
 from training.checkpoint import Checkpoint
 from training.dataset import read_feeds
@@ -34,18 +35,29 @@ class _Asked:
 
 
 def evaluate(
-    checkpoint: Checkpoint, corpus: Path, config: str, split: Split, media_root: Path, *, controls: bool
-) -> dict[str, Any]:
-    """Score every sample with a target and correlate with its MOS on [0, 1].
+    checkpoint: Checkpoint,
+    corpus: Path,
+    config: str,
+    split: Split,
+    media_root: Path,
+    *,
+    controls: bool,
+    lock: BenchmarkLock | None = None,
+    called: str = "",
+) -> MetricReport:
+    """Score every sample with a target and correlate with its MOS on [0, 1]; `called` is how the report names it.
 
-    Gives `n_expected`, `errors`, `trained` {n, srcc, plcc} and with `controls` also `blank_frames` (key frames made
-    mid-grey, motion kept), `untrained` (the same preset and seed before training) and `trivial` (the Laplacian variance
-    of the key frames). Each sample is asked its own question, and its answer begun with the checkpoint's prefix.
-    Raises CallError when the split holds no sample with a target.
+    The report names the lock of the split, with `lock` that one, which the split must then equal. With `controls` it
+    also holds `blank_frames` (key frames made mid-grey, motion kept), `untrained` (the same preset and seed before
+    training) and `trivial` (the Laplacian variance of the key frames). Each sample is asked its own question, and its
+    answer begun with the checkpoint's prefix. Raises CallError when the split holds no sample with a target, DataError
+    when it is another benchmark than `lock`, or its files are not those of its samples.
     """
-    samples = [s for s in read_samples(corpus, config, split) if s.sample.target and len(s.sample.turns) == 2]
-    if not samples:
-        raise CallError(f"{corpus}: {config}/{split} holds no sample with a score to compare with")
+    samples = scored_samples(corpus, config, split)
+    with tracker() as track:
+        found = make_lock(corpus, config, split, media_root=media_root, track=track)
+    if lock:
+        require_same(lock, found, f"{corpus}: {config}/{split}")
     models = {"trained": checkpoint}
     if controls:
         block = checkpoint.block
@@ -54,7 +66,7 @@ def evaluate(
     feeds = FeedReader(media_root, checkpoint.config, keep=False)
     scores: dict[str, list[float]] = {name: [] for name in ("trained", *(CONTROLS if controls else ()))}
     truth: list[float] = []
-    errors: list[str] = []
+    errors: dict[str, str] = {}
     with progress_bar() as progress:
         task = progress.add_task(f"evaluate {config}", total=len(samples))
         for start in range(0, len(samples), CHUNK):
@@ -67,16 +79,23 @@ def evaluate(
                 scores["blank_frames"] += _scores(checkpoint, [_blanked(a.question) for a in asked])
                 scores["trivial"] += [_sharpness(a.sample, media_root) for a in asked]
             progress.update(task, advance=len(chunk))
-    return {
-        "config": config,
-        "split": split,
-        "n_expected": len(samples),
-        "errors": errors,
-        **{name: {"n": len(s), "srcc": srcc(s, truth), "plcc": plcc(s, truth)} for name, s in scores.items()},
-    }
+    metrics = {name: Metrics(n=len(s), srcc=srcc(s, truth), plcc=plcc(s, truth)) for name, s in scores.items()}
+    named = lock or found
+    ids = {located.sample.id: clip_id for located, clip_id in zip(samples, clip_ids(samples), strict=True)}
+    return MetricReport(
+        benchmark=named.named(),
+        config=config,
+        split=split,
+        model=called,
+        n_expected=len(samples),
+        errors=list(errors.values()),
+        not_scored=sorted(ids[sample_id] for sample_id in errors),
+        lock=named,
+        **metrics,
+    )
 
 
-def _read(chunk: Sequence[Located], feeds: FeedReader, checkpoint: Checkpoint, errors: list[str]) -> list[_Asked]:
+def _read(chunk: Sequence[Located], feeds: FeedReader, checkpoint: Checkpoint, errors: dict[str, str]) -> list[_Asked]:
     found = []
     for located in chunk:
         target = located.sample.target
@@ -84,7 +103,7 @@ def _read(chunk: Sequence[Located], feeds: FeedReader, checkpoint: Checkpoint, e
         try:
             read = read_feeds(located, feeds)
         except DataError as error:
-            errors.append(str(error))
+            errors[located.sample.id] = str(error)
             continue
         prefix = checkpoint.block.scoring.prefix(read[0])
         found.append(_Asked(Question(located.where, located.sample.turns[0].text, prefix, read), target.mos, located))

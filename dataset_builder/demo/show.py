@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from rich.console import Console
 from rich.table import Table
+
+from schemas.lock import Benchmark
 
 ROWS = {
     "trained": "trained",
@@ -32,6 +35,8 @@ def show(summary: dict[str, Any], out: Path) -> None:
     for row, words in ROWS.items():
         scores.add_row(words, str(summary[row]["n"]), *(_number(summary[row][key]) for key in ("srcc", "plcc")))
     console.print(scores)
+    benchmark = msgspec.convert(summary["benchmark"], Benchmark)
+    console.print(f"Benchmark {benchmark}.", soft_wrap=True)
     console.print(
         "The labels are synthetic: measured full-reference quality, not people's\n"
         "opinions. The model was trained from random weights on tiny clips. PLCC is\n"
@@ -39,7 +44,9 @@ def show(summary: dict[str, Any], out: Path) -> None:
     )
     took = ", ".join(f"{name} {step['seconds']:.0f} s" for name, step in summary["steps"].items())
     console.print(f"{summary['seconds']:.0f} s in all ({took}), at most {summary['peak_mb']:.0f} MB.")
-    console.print(f"See {out / 'corpus'}, {out / 'model'} and {out / 'summary.json'}.", soft_wrap=True)
+    console.print(
+        f"See {out / 'corpus'}, {out / 'model'}, {out / 'summary.json'} and {out / 'report.json'}.", soft_wrap=True
+    )
 
 
 def _number(value: float | None) -> str:

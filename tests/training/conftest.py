@@ -13,7 +13,10 @@ import torch
 import yaml
 from PIL import Image
 
-from schemas.levels import level_of_unit
+from dataset_builder.corpus import file_entry
+from schemas import SCHEMA_VERSION
+from schemas.levels import LevelScale, level_of_unit
+from schemas.manifest import Manifest
 from schemas.sample import MediaRef, Provenance, Sample, Target, Turn
 from stages.wording.prompts import PUBLISHED
 from training.checkpoint import Checkpoint, load_checkpoint
@@ -104,11 +107,37 @@ def scored(media: MediaRef, mos: float) -> Sample:
 
 
 def write_samples(corpus: Path, config: str, split: str, samples: list[Sample]) -> Path:
-    """Write one shard of a corpus."""
+    """Write one shard of a corpus; a sample's media are hashed where their files are there."""
     path = corpus / "data" / config / f"{split}-00000.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"".join(msgspec.json.encode(s) + b"\n" for s in samples))
+    hashed = [msgspec.structs.replace(s, media=[_hashed(corpus, media) for media in s.media]) for s in samples]
+    path.write_bytes(b"".join(msgspec.json.encode(s) + b"\n" for s in hashed))
     return path
+
+
+def _hashed(corpus: Path, media: MediaRef) -> MediaRef:
+    file = corpus / media.path
+    return msgspec.structs.replace(media, sha256=file_entry(file).sha256) if file.is_file() else media
+
+
+def write_manifest(corpus: Path) -> None:
+    """Write the manifest of a corpus whose scores lie on [0, 1]."""
+    manifest = Manifest(
+        schema_version=SCHEMA_VERSION,
+        name="six-clips",
+        recipe_sha256="0" * 64,
+        recipe={},
+        tools={},
+        scales=[LevelScale(source="made", lo=0.0, hi=1.0, mode="nominal")],
+        configs={},
+        media="copy",
+        records=7,
+        quarantined=0,
+        transient=0,
+        remarks=[],
+        files={},
+    )
+    (corpus / "manifest.json").write_bytes(msgspec.json.encode(manifest))
 
 
 def write_recipe(folder: Path, **keys: object) -> Path:
@@ -134,7 +163,7 @@ def make_corpus(folder: Path) -> Path:
     write_samples(folder, "stage2-ugc", "train", graded[:4])
     write_samples(folder, "stage2-ugc", "test", graded[4:])
     write_samples(folder, "stage3-mix", "train", stage3 + graded[:4])
-    (folder / "manifest.json").write_text("{}")
+    write_manifest(folder)
     return folder
 
 

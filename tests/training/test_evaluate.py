@@ -31,7 +31,7 @@ def test_the_untrained_control_is_the_model_before_its_first_step(corpus: Path) 
         train(load(recipe, TrainRecipe), corpus)
         torch.manual_seed(99)
         result = evaluate(load_checkpoint(corpus / out), corpus, "stage2-ugc", "test", corpus, controls=True)
-        same[out] = result["trained"] == result["untrained"]
+        same[out] = result.trained == result.untrained
     assert same == {"still": True, "moved": False}
 
 
@@ -39,10 +39,12 @@ def test_blank_frames_and_trivial_are_measured_on_the_clips(corpus: Path, traine
     """The clips of the corpus are noisier from one to the next, so their sharpness runs against the scores given."""
     write_samples(corpus, "stage2-ugc", "test", [scored(video_ref(f"clip{i}"), 0.9 - 0.15 * i) for i in range(6)])
     result = evaluate(trained, corpus, "stage2-ugc", "test", corpus, controls=True)
-    assert result["trivial"]["srcc"] < -0.8
-    assert result["blank_frames"] != result["trained"]
-    assert result["n_expected"] == 6
-    assert result["errors"] == []
+    assert result.trivial is not None
+    assert result.trivial.srcc is not None
+    assert result.trivial.srcc < -0.8
+    assert result.blank_frames != result.trained
+    assert result.n_expected == 6
+    assert result.errors == []
 
 
 def test_eval_and_score_agree(shared_corpus: Path, trained: Checkpoint) -> None:
@@ -51,7 +53,7 @@ def test_eval_and_score_agree(shared_corpus: Path, trained: Checkpoint) -> None:
     assert rows[0].score is not None
     assert rows[1].score is not None
     falling = rows[0].score > rows[1].score  # as the scores of the corpus are
-    assert result["trained"]["srcc"] == pytest.approx(1 if falling else -1)
+    assert result.trained.srcc == pytest.approx(1 if falling else -1)
 
 
 def test_the_laplacian_of_a_checkerboard() -> None:
