@@ -80,7 +80,7 @@ def _print_lock(lock: BenchmarkLock, as_json: bool) -> None:
         typer.echo(orjson.dumps(found).decode())
         return
     raw = [clip.raw for clip in lock.clips]
-    typer.echo(f"{lock.name}: {lock.n} clips of {lock.config}/{lock.split}")
+    typer.echo(f"{lock.name}: n {lock.n}, of {lock.config}/{lock.split}")
     typer.echo(f"  scores {min(raw):g} to {max(raw):g}")
     for scale in lock.scales:
         typer.echo(f"  scale  {scale.source}: {scale}")

@@ -158,7 +158,7 @@ def differences(one: BenchmarkLock, other: BenchmarkLock) -> list[str]:
     """Say how two benchmarks differ, each difference in one sentence; none means that they are the same."""
     if one.digest == other.digest:
         return []
-    said = [] if one.n == other.n else [f"{one.n} clips against {other.n}"]
+    said = [] if one.n == other.n else [f"n is {one.n} against {other.n}"]
     left, right = ({clip.id: clip for clip in lock.clips} for lock in (one, other))
     for lost, kept, words in ((left, right, "only the first holds"), (right, left, "only the second holds")):
         if absent := sorted(lost.keys() - kept.keys()):
@@ -289,7 +289,7 @@ def _told_apart(one: MetricReport, other: MetricReport) -> list[str]:
     a, b = one.benchmark, other.benchmark
     said = [f"{a.name!r} against {b.name!r}"] if a.name != b.name else []
     if a.n != b.n:
-        said.append(f"{a.n} clips against {b.n}")
+        said.append(f"n is {a.n} against {b.n}")
     if a.encode != b.encode:
         said.append("other clips or another encode of them")
     said += scale_differences(a.scales, b.scales)

@@ -31,7 +31,10 @@ class LockedScale(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 class LockedClip(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One clip of a benchmark: its record id, the sha256 of its media's bytes (hex), its score in its source."""
+    """One clip of a benchmark: its record id, the sha256 of its media's bytes (hex), its score in its source.
+
+    A clip that is asked more than once stands there once a question, each by the id of its sample.
+    """
 
     id: str
     sha256: str
@@ -108,7 +111,7 @@ def fingerprint(clips: Sequence[LockedClip]) -> str:
 
 
 class Benchmark(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What a metric was taken on: `n` clips, the digest of their lock, their scales, their encode's fingerprint."""
+    """What a metric was taken on: `n` scores, the digest of their lock, their scales, their encode's fingerprint."""
 
     name: str
     n: int
@@ -119,7 +122,7 @@ class Benchmark(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     def __str__(self) -> str:
         """Name the benchmark on one line for a person."""
         scales = ", ".join(f"{s.source} {s}" if len(self.scales) > 1 else str(s) for s in self.scales)
-        return f"{self.name}: {self.n} clips, lock {self.lock[:12]}, scale {scales}"
+        return f"{self.name}: n {self.n}, lock {self.lock[:12]}, scale {scales}"
 
 
 class Metrics(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
