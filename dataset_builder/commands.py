@@ -9,6 +9,7 @@ import orjson
 import typer
 
 import dataset_builder.lock_commands
+import dataset_builder.passport_commands
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
 Plugins = Annotated[
@@ -22,6 +23,7 @@ def mount(app: typer.Typer) -> None:
         app.command()(command)
     app.command("list")(list_plugins)
     dataset_builder.lock_commands.mount(app)
+    dataset_builder.passport_commands.mount(app)
 
 
 def demo(
@@ -109,12 +111,25 @@ def _show_build(folder: Path, configs: dict, quarantine: list, stages: list[str]
 def check(
     corpus: Annotated[Path, typer.Argument(help="The corpus folder.")],
     media_root: Annotated[Path | None, typer.Option(help="Where the clips of media: reference lie.")] = None,
+    against: Annotated[
+        list[Path] | None, typer.Option(help="A benchmark's leak passport: none of its clips may be trained on.")
+    ] = None,
+    near_duplicates: Annotated[bool, typer.Option(help="Look for the same pictures in two splits.")] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes that read clips [default: all cores].")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check a corpus folder: checksums, schemas, media, levels, counts, splits."""
+    """Check a corpus folder: checksums, schemas, media, levels, counts, splits; on demand, leaks."""
     from dataset_builder.check import check as check_corpus
 
     problems = [str(problem) for problem in check_corpus(corpus, media_root)]
+    if against or near_duplicates:
+        from dataset_builder.passport import corpus_clips, leaks, read_passport
+        from dataset_builder.progress import tracker
+
+        passports, clips = [read_passport(path) for path in against or []], corpus_clips(corpus, media_root)
+        with tracker() as track:
+            found = leaks(clips, passports, near_duplicates=near_duplicates, workers=workers, track=track)
+            problems += [str(problem) for problem in found]
     if as_json:
         typer.echo(orjson.dumps({"ok": not problems, "problems": problems}).decode())
     else:

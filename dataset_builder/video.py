@@ -33,6 +33,29 @@ Pixels = NDArray[np.uint8]
 
 PLAYLISTS = frozenset({"hls", "dash", "concat", "image2", "image2pipe"})
 """Container formats that point at other files: refused, a clip is one file."""
+CLIP_SUFFIXES = (
+    ".mp4",
+    ".mov",
+    ".mkv",
+    ".webm",
+    ".avi",
+    ".m4v",
+    ".y4m",
+    ".ts",
+    ".mpg",
+    ".mpeg",
+    ".wmv",
+    ".flv",
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".bmp",
+    ".webp",
+    ".gif",
+    ".tif",
+    ".tiff",
+)
+"""What folders are searched for; a file given by name is read whatever its suffix."""
 _SMALL = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
 
 

@@ -21,6 +21,7 @@ from schemas.annotation import Annotation
 from schemas.lock import BenchmarkLock, MetricReport
 from schemas.manifest import Manifest, Quarantined
 from schemas.pair import Pair
+from schemas.passport import Passport
 from schemas.recipe import BuildRecipe, TrainRecipe
 from schemas.record import GroundTruth, Record
 from schemas.sample import Sample
@@ -37,6 +38,7 @@ PUBLISHED: dict[str, type[msgspec.Struct]] = {
     "quarantined": Quarantined,
     "benchmark-lock": BenchmarkLock,
     "metric-report": MetricReport,
+    "passport": Passport,
     "build-recipe": BuildRecipe,
     "train-recipe": TrainRecipe,
 }

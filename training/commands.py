@@ -25,25 +25,6 @@ if TYPE_CHECKING:
     from training.checkpoint import Checkpoint
     from training.score import Row
 
-SUFFIXES = (
-    ".mp4",
-    ".mov",
-    ".mkv",
-    ".webm",
-    ".avi",
-    ".m4v",
-    ".y4m",
-    ".ts",
-    ".png",
-    ".jpg",
-    ".jpeg",
-    ".bmp",
-    ".webp",
-    ".gif",
-    ".tif",
-    ".tiff",
-)
-"""What a folder given to `vqa2 score` is searched for; a file given by name is read whatever its suffix."""
 NEEDED = ("torch", "transformers", "accelerate")
 
 
@@ -199,9 +180,11 @@ def _files(clips: list[Path]) -> list[Path]:
 
 
 def _files_of(clip: Path) -> Iterator[Path]:
+    from dataset_builder.video import CLIP_SUFFIXES
+
     if clip.is_dir():
         files = sorted(p for p in clip.rglob("*") if p.is_file())
-        found = [p for p in files if p.suffix.lower() in SUFFIXES]
+        found = [p for p in files if p.suffix.lower() in CLIP_SUFFIXES]
         if others := len(files) - len(found):
             console = Console(stderr=True, highlight=False)
             console.print(f"{clip}: {others} other files are no clips by their suffix; name one to have it scored")
