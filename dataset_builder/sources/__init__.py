@@ -33,8 +33,9 @@ Labelled = LabelRow | Quarantined | Remark
 class About:
     """What a set says of itself.
 
-    `scales` are the rating scales by variant of the score, the set's main one first; `counts` are the rows that the
-    set publishes, by pattern of the table's file name, first match wins; `licence` is empty where the set states none.
+    `scales` are the rating scales by variant of the score, the set's main one first; `no_main` says that none is, so
+    a recipe must name one; `counts` are the rows that the set publishes, by pattern of the table's name or whole path,
+    first match wins; `licence` is empty where the set states none.
     """
 
     title: str
@@ -43,23 +44,30 @@ class About:
     licence: str = ""
     scales: Mapping[str, Scale] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
+    no_main: bool = False
 
     def expected(self, table: str) -> int | None:
         """Give how many rows the set publishes in a table, None if it does not say."""
-        return next((n for pattern, n in self.counts.items() if fnmatch.fnmatch(Path(table).name, pattern)), None)
+        names = (Path(table).name, table)
+        return next((n for pattern, n in self.counts.items() for name in names if fnmatch.fnmatch(name, pattern)), None)
 
     def variant(self, recipe: SourceRecipe) -> str:
         """Give the variant of the score that a recipe asks for. Raises CallError naming the variants there are."""
+        there = ", ".join(self.scales) or "none"
+        if recipe.variant is None and self.no_main:
+            if recipe.scale is None:
+                raise CallError(f"source {recipe.name!r}: say which scores these are, by variant ({there}) or by scale")
+            return ""
         if recipe.variant is None:
             return next(iter(self.scales), "")
         if recipe.variant not in self.scales:
-            there = ", ".join(self.scales) or "none"
             raise CallError(f"source {recipe.name!r}: {recipe.source} has no variant {recipe.variant!r}: {there}")
         return recipe.variant
 
     def scale(self, recipe: SourceRecipe) -> Scale | None:
         """Give the rating scale of a recipe's scores: its own, or the set's."""
-        return recipe.scale or self.scales.get(self.variant(recipe))
+        of_the_set = self.scales.get(self.variant(recipe))
+        return recipe.scale or of_the_set
 
 
 @dataclass(frozen=True)
