@@ -1,4 +1,4 @@
-"""From single ratings to mean opinion scores: the plain mean, ITU-R BT.500, ITU-T P.913 and ITU-T P.910. Numpy only.
+"""From single ratings to mean opinion scores: the plain mean, ITU-R BT.500, ITU-T P.913 and ITU-T P.910.
 
 All four work on single ratings in any order; a subject may rate an item several times or not at all.
 
