@@ -16,6 +16,7 @@ import msgspec
 import dataset_builder.sources
 import stages
 from dataset_builder.card import card
+from dataset_builder.conversations import sample_of
 from dataset_builder.corpus import (
     CARD,
     MANIFEST,
@@ -86,20 +87,27 @@ def _build_into(partial: Path, out: Path, run: Run, asked: dict[str, ModuleType]
 
 
 def _resolved(recipe: BuildRecipe, plugins: Sequence[Path]) -> BuildRecipe:
-    """Write out what the sources know of themselves: licence and rating scale."""
+    """Write out what the sources know of themselves: licence, rating scale, config of published conversations."""
 
     def resolved(source: SourceRecipe) -> SourceRecipe:
-        about = load_plugin(dataset_builder.sources, source.source, plugins).ABOUT
+        adapter = load_plugin(dataset_builder.sources, source.source, plugins)
+        about, config = adapter.ABOUT, getattr(adapter, "CONFIG", None)
+        if config is None and source.config is not None:
+            raise CallError(f"source {source.name!r}: config is for published conversations, {source.source} has none")
         licence = source.licence or about.licence
         if not licence:
             raise CallError(f"source {source.name!r}: say the licence of its clips, such as licence: CC-BY-4.0")
-        return msgspec.structs.replace(source, licence=licence, scale=about.scale(source))
+        return msgspec.structs.replace(
+            source, licence=licence, scale=about.scale(source), config=source.config or config
+        )
 
-    return msgspec.structs.replace(recipe, sources=[resolved(source) for source in recipe.sources])
+    written_out = msgspec.structs.replace(recipe, sources=[resolved(source) for source in recipe.sources])
+    # As it reads when it comes back from the manifest: a source may write 0 where a recipe has 0.0.
+    return msgspec.convert(plain(written_out), BuildRecipe)
 
 
 def _stages_of(recipe: BuildRecipe, plugins: Sequence[Path]) -> dict[str, ModuleType]:
-    if not recipe.stages:
+    if not recipe.stages and any(source.config is None for source in recipe.sources):
         raise CallError(f"stages: name at least one of {', '.join(plugin_names(stages, plugins))}")
     return {name: load_plugin(stages, name, plugins) for name in dict.fromkeys(recipe.stages)}
 
@@ -119,7 +127,10 @@ def _ask(
         pairs=_pairs(gathered, recipe, placed),
     )
     needs = "; ".join(f"{name} needs {module.NEEDS}" for name, module in asked.items())
+    told = {record_id for conversation in gathered.conversations for record_id in conversation.shown}
     for record_id, record in sorted(placed.items()):
+        if record_id in told:
+            continue
         try:
             found = {name: list(module.samples(record, given)) for name, module in asked.items()}
         except ValueError as error:
@@ -131,7 +142,32 @@ def _ask(
         if not any(found.values()) and record_id not in used_otherwise:
             _quarantine_record(gathered, record_id, f"no stage asks anything of this clip: {needs}")
         _quarantine_unasked_annotations(gathered, record_id, found)
+    _add_conversations(answered, gathered, recipe, placed, given)
     return answered
+
+
+def _add_conversations(
+    answered: dict[str, list[Sample]],
+    gathered: Gathered,
+    recipe: BuildRecipe,
+    placed: dict[str, Record],
+    given: Given,
+) -> None:
+    """Add the published conversations; one that does not fit its clips goes to quarantine."""
+    rederived = {source.name for source in recipe.sources if source.levels == "rederived"}
+    for told in gathered.conversations:
+        records = [placed[record_id] for record_id in told.shown]
+        source = records[0].source
+        scale, rederive = given.scales.get(source), source in rederived
+        try:
+            sample = sample_of(told.row, records, told.config, scale, given.recipe, rederive=rederive)
+        except ValueError as error:
+            row = told.row
+            gathered.quarantine.append(
+                Quarantined(source=source, file=row.table, row=row.row, field="conversations", reason=str(error))
+            )
+        else:
+            answered.setdefault(told.config, []).append(sample)
 
 
 def _pairs(gathered: Gathered, recipe: BuildRecipe, placed: dict[str, Record]) -> dict[str, list[Pair]]:
@@ -207,7 +243,7 @@ def _finish(partial: Path, gathered: Gathered, recipe: BuildRecipe, answered: di
         scales=[gathered.scales[source.name] for source in recipe.sources if source.name in gathered.scales],
         configs=counts,
         media=recipe.media,
-        records=len({s.media[0].record_id for samples in answered.values() for s in samples}),
+        records=len({media.record_id for samples in answered.values() for s in samples for media in s.media}),
         quarantined=len(quarantine),
         transient=sum(row.transient for row in quarantine),
         remarks=gathered.remarks,

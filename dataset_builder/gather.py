@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +13,7 @@ import msgspec
 
 import dataset_builder.sources
 from dataset_builder import engine
+from dataset_builder.conversations import disagreements
 from dataset_builder.labels import LabelRow, Remark, RowPlace
 from dataset_builder.matching import ClipFolder, NoMatchError
 from dataset_builder.scales import fit_scale, split_of
@@ -29,6 +30,8 @@ from schemas.sample import PLACEHOLDERS
 from schemas.validate import Problem, read_jsonl
 from stages.stage2_streaming import stalled_frames
 from stages.wording.taxonomy import DEGREES
+
+TRAIN: Split = "train"
 
 Tracker = Callable[[str, int], Callable[[], None]]
 """Starts a progress bar (description, total) and gives the call that advances it by one."""
@@ -50,6 +53,15 @@ class Run:
         return engine.run(function, items, slots=self.workers, timeout=self.recipe.timeout, on_done=lambda _: advance())
 
 
+@dataclass(frozen=True)
+class Told:
+    """A published conversation, the corpus config that it goes into, and the ids of the records that it shows."""
+
+    row: LabelRow
+    config: str
+    shown: list[str]
+
+
 @dataclass
 class Gathered:
     """What is known after all sources were read: records by id, the annotations of each, scales, and quarantine."""
@@ -60,6 +72,7 @@ class Gathered:
     annotations: dict[str, list[Annotation]] = field(default_factory=lambda: defaultdict(list))
     annotation_rows: dict[str, tuple[str, str, int]] = field(default_factory=dict)
     scales: dict[str, LevelScale] = field(default_factory=dict)
+    conversations: list[Told] = field(default_factory=list)
     quarantine: list[Quarantined] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
@@ -87,37 +100,25 @@ def _gather_source(gathered: Gathered, run: Run, source: SourceRecipe, left_out:
     quarantine += [_of_file(source, path, reason) for path, reason in clips.unusable]
 
     rows = _read_labels(gathered, source, adapter, folder)
+    if source.config is not None:
+        _gather_conversations(gathered, run, source, rows, clips)
+        return
     by_path = _match(source, rows, clips, quarantine)
     path_of = {row.at: path for path, row in by_path}
     groups = {row.at: row.group or f"{source.name}/{path_of.get(row.at, row.clip)}" for row in rows}
     splits = {row.at: split_of(row, groups[row.at], recipe.split, recipe.seed) for row in rows}
     _refuse_straddling(rows, groups, splits)
-    try:
-        scale = fit_scale(source, [(row, splits[row.at]) for row in rows])
-    except DataError as error:
-        unusable = [q for q in quarantine if q.source == source.name and q.row is not None]
-        told = "".join(f"\n  {q.file} row {q.row} {q.field or ''}: {q.reason}" for q in unusable[:5])
-        raise DataError(f"{error}{f'; unusable rows:{told}' if told else ''}") from None
-    if scale:
-        gathered.scales[source.name] = scale
-
+    _fit(gathered, source, [(row, splits[row.at]) for row in rows])
     named = set(path_of.values())
     labelled = _without_duplicates(source, by_path, quarantine)
-    quarantine += [
-        _of_file(
-            source, path, f"no usable row of {source.table} names this file: add or mend a row, or remove the file"
-        )
-        for path in clips.paths
-        if path not in named
-    ]
-    items = [{"path": str(clips.folder / path), "relative": path} for path, _ in labelled]
-    outcomes = run.each(f"reading {source.name}", "dataset_builder.video:inspect_item", items)
-    for (path, row), outcome in zip(labelled, outcomes, strict=True):
-        if outcome.result is None:
-            failure = _of_row(source, row, path, outcome.error or "")
-            quarantine.append(msgspec.structs.replace(failure, transient=outcome.transient))
+    _quarantine_unnamed(gathered, source, clips, named)
+    media_of = _inspect(run, source, clips, [path for path, _ in labelled])
+    for path, row in labelled:
+        media = media_of[path]
+        if isinstance(media, engine.Outcome):
+            failure = _of_row(source, row, path, media.error or "")
+            quarantine.append(msgspec.structs.replace(failure, transient=media.transient))
             continue
-        media = msgspec.convert(outcome.result, Media)
         if problem := stall_problem(row, media):
             quarantine.append(_of_row(source, row, None, problem, column="stalls"))
             continue
@@ -161,6 +162,79 @@ def _read_labels(gathered: Gathered, source: SourceRecipe, adapter: ModuleType, 
             gathered.remarks.append(f"{source.name}: {table} has {count} rows, the set publishes {expected}")
     gathered.remarks += [f"{source.name}: {count} rows: {told}" for told, count in sorted(remarks.items())]
     return rows
+
+
+def _fit(gathered: Gathered, source: SourceRecipe, rows: Sequence[tuple[LabelRow, Split]]) -> None:
+    try:
+        scale = fit_scale(source, rows)
+    except DataError as error:
+        unusable = [q for q in gathered.quarantine if q.source == source.name and q.row is not None]
+        told = "".join(f"\n  {q.file} row {q.row} {q.field or ''}: {q.reason}" for q in unusable[:5])
+        raise DataError(f"{error}{f'; unusable rows:{told}' if told else ''}") from None
+    if scale:
+        gathered.scales[source.name] = scale
+
+
+def _quarantine_unnamed(gathered: Gathered, source: SourceRecipe, clips: ClipFolder, named: Collection[str]) -> None:
+    reason = f"no usable row of {source.table} names this file: add or mend a row, or remove the file"
+    gathered.quarantine += [_of_file(source, path, reason) for path in clips.paths if path not in named]
+
+
+def _inspect(
+    run: Run, source: SourceRecipe, clips: ClipFolder, paths: Sequence[str]
+) -> dict[str, Media | engine.Outcome]:
+    """Decode clips once each: the Media of a path, or how it failed."""
+    items = [{"path": str(clips.folder / path), "relative": path} for path in paths]
+    outcomes = run.each(f"reading {source.name}", "dataset_builder.video:inspect_item", items)
+    return {
+        path: outcome if outcome.result is None else msgspec.convert(outcome.result, Media)
+        for path, outcome in zip(paths, outcomes, strict=True)
+    }
+
+
+def _gather_conversations(
+    gathered: Gathered, run: Run, source: SourceRecipe, rows: Sequence[LabelRow], clips: ClipFolder
+) -> None:
+    """Bring published conversations and the clips that they show together. All are training data: split train."""
+    paths_of: dict[RowPlace, list[str]] = {}
+    for row in rows:
+        try:
+            paths_of[row.at] = [clips.match(name) for name in row.conversation.media] if row.conversation else []
+        except NoMatchError as error:
+            gathered.quarantine.append(_of_row(source, row, None, str(error)))
+    # Rows without scores have nothing to fit a range on, nor need of one.
+    scored = [(row, TRAIN) for row in rows if row.score]
+    if scored:
+        _fit(gathered, source, scored)
+    gathered.remarks += [f"{source.name}: {told}" for told in disagreements(rows, gathered.scales.get(source.name))]
+    named = sorted({path for paths in paths_of.values() for path in paths})
+    _quarantine_unnamed(gathered, source, clips, set(named))
+    media_of = _inspect(run, source, clips, named)
+    for path, media in media_of.items():
+        if isinstance(media, Media):
+            record = Record(
+                id=f"{source.name}/{path}",
+                source=source.name,
+                licence=source.licence or "",
+                group=f"{source.name}/{path}",
+                split=TRAIN,
+                media=media,
+            )
+            gathered.records[record.id] = record
+            gathered.files[record.id] = clips.folder / path
+    for row in rows:
+        paths = paths_of.get(row.at)
+        if paths is None:
+            continue
+        failed = [(path, media) for path in paths if isinstance(media := media_of[path], engine.Outcome)]
+        for path, outcome in failed[:1]:
+            failure = _of_row(source, row, path, outcome.error or "")
+            gathered.quarantine.append(msgspec.structs.replace(failure, transient=outcome.transient))
+        if not failed:
+            shown = [f"{source.name}/{path}" for path in paths]
+            for record_id in shown:
+                gathered.rows.setdefault(record_id, row.at)
+            gathered.conversations.append(Told(row, source.config or "", shown))
 
 
 def _match(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
 from schemas.errors import DataError
+from schemas.levels import Level
 from schemas.recipe import Scale
 from schemas.record import Score, Split, Stall
 
@@ -23,6 +25,23 @@ class CellError(DataError):
         self.column = column
 
 
+@dataclass(frozen=True)
+class Conversation:
+    """A conversation that somebody published, its text as it was but for our placeholders.
+
+    `media` are its clips as the row names them; `texts` the turns, user's first; `written` what stood in the place of
+    each placeholder; `row` the whole row; `said` the one level word of the last answer and `level` the same as ours,
+    None where there is not just one.
+    """
+
+    media: tuple[str, ...]
+    texts: tuple[str, ...]
+    written: tuple[str, ...]
+    row: Mapping[str, Any]
+    said: str | None
+    level: Level | None
+
+
 RowPlace = tuple[str, int]
 """A table's name, and the number of a row in it."""
 
@@ -31,8 +50,9 @@ RowPlace = tuple[str, int]
 class LabelRow:
     """One row of a label table. `clip` is the clip as the table names it; `row` counts the table's data rows from 1.
 
-    `subject` is who rated, where the row is one person's rating and no mean of many. `remark` says what of the row
-    could not be used although the row is kept, in the same words for like rows.
+    `subject` is who rated, where the row is one person's rating and no mean of many. `conversation` is what the row
+    itself asks and answers. `remark` says what of the row could not be used although the row is kept, in the same words
+    for like rows.
     """
 
     clip: str
@@ -44,6 +64,7 @@ class LabelRow:
     split: Split | None = None
     distortions: list[str] = field(default_factory=list)
     stalls: list[Stall] | None = None
+    conversation: Conversation | None = None
     remark: str = ""
 
     @property

@@ -90,7 +90,8 @@ class SourceRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     a pattern such as `labels_*.csv`; `annotations` is a JSONL file of expert annotations (schema `annotation`).
     A published set knows its `columns`, `licence` and `scale`; `variant` picks one of its scores. `where` keeps the
     rows whose columns hold the given value, or one of several. `opinion` is the model by which single ratings become a
-    score.
+    score. Published conversations go into the corpus config `config` (None: the one that the source names), with the
+    level word that they were published with, or with the one `rederived` from their score.
     """
 
     name: str
@@ -103,6 +104,8 @@ class SourceRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     columns: Columns | None = None
     scale: Scale | None = None
     opinion: OpinionModel = "mos"
+    config: str | None = None
+    levels: Literal["published", "rederived"] = "published"
     annotations: str | None = None
     sheet: str | None = None
     encoding: str | None = None
@@ -164,7 +167,7 @@ class BuildRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     name: str
     sources: list[SourceRecipe]
-    stages: list[str]
+    stages: list[str] = []
     seed: int = 0
     prompts: Literal["published", "varied"] = "published"
     media: Literal["copy", "reference"] = "copy"

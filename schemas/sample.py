@@ -96,7 +96,12 @@ class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Where a sample comes from: source and licence, wording, generator and evidence of its pair, and the recipe."""
+    """Where a sample comes from: source and licence, wording, generator and evidence of its pair, and the recipe.
+
+    `original` is empty for a sample that was made here. For one that was published elsewhere it is JSON text from which
+    its row can be written again: `row`, whose turns hold null where ours hold the text, `written`, what stood in the
+    place of each placeholder, and `answer`, the last answer where its level word was replaced.
+    """
 
     source: str
     licence: str
@@ -106,6 +111,7 @@ class Provenance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     family: str
     evidence: list[str]
     recipe: str
+    original: str = ""
 
 
 class Sample(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -19,7 +19,7 @@ from typing import Literal
 from schemas.frames import key_frame_count, motion_frame_count
 from schemas.levels import LevelScale, level_distribution
 from schemas.pair import Pair
-from schemas.record import Record
+from schemas.record import Record, Score
 from schemas.sample import MediaRef, Provenance, Sample, Target, Turn
 
 
@@ -53,17 +53,20 @@ def media_ref(record: Record) -> MediaRef:
 def target_of(record: Record, given: Given) -> Target | None:
     """Map the score of a record to its level by its source's stored scale; None without a score."""
     scale = given.scales.get(record.source)
-    if record.score is None or scale is None:
-        return None
-    mos = scale.unit(record.score.value)
-    std = None if record.score.std is None else record.score.std / (scale.hi - scale.lo)
+    return None if record.score is None or scale is None else target_of_score(record.score, scale)
+
+
+def target_of_score(score: Score, scale: LevelScale) -> Target:
+    """Map a score to its level by a stored scale, with the distribution over levels where its spread is known."""
+    mos = scale.unit(score.value)
+    std = None if score.std is None else score.std / (scale.hi - scale.lo)
     return Target(
-        level=scale.level(record.score.value),
+        level=scale.level(score.value),
         mos=mos,
-        raw=record.score.value,
+        raw=score.value,
         lo=scale.lo,
         hi=scale.hi,
-        synthetic=record.score.kind == "synthetic",
+        synthetic=score.kind == "synthetic",
         std=std,
         # To 12 places, far finer than any panel resolves: the last bits differ between mathematical libraries.
         distribution=None if std is None else [round(p, 12) for p in level_distribution(mos, std)],
