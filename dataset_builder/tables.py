@@ -32,7 +32,8 @@ class Form:
     """How a table is written, where its ending does not say.
 
     `header` names the columns of a table that has no header line; `separator` may be longer than one character for
-    lists such as `a.mp4, -1, -1, 3.5`; `ragged` fills short rows up and cuts long ones, for sets published that way.
+    lists such as `a.mp4, -1, -1, 3.5`; `ragged` fills short rows up and cuts long ones, for sets published that way;
+    `quoted` is False where a quotation mark is nothing but a letter of the text.
     """
 
     separator: str | None = None
@@ -40,6 +41,7 @@ class Form:
     sheet: str | None = None
     header: Sequence[str] | None = None
     ragged: bool = False
+    quoted: bool = True
 
 
 AS_ITS_ENDING_SAYS = Form()
@@ -102,7 +104,7 @@ def _read_delimited(path: Path, form: Form, separator: str) -> tuple[list[str], 
     separator = form.separator or separator
     csv.field_size_limit(2**31 - 1)  # the default refuses a table for one long cell
     with path.open(encoding=form.encoding or "utf-8-sig", newline="") as file:
-        first = next(_lines(file, separator), None)
+        first = next(_lines(file, separator, form.quoted), None)
     if first is None:
         raise ValueError("it is empty")
     if form.header is not None:
@@ -114,14 +116,14 @@ def _read_delimited(path: Path, form: Form, separator: str) -> tuple[list[str], 
     return header, _rows_of(path, form, separator, header)
 
 
-def _lines(file: IO[str], separator: str) -> Iterator[list[str]]:
+def _lines(file: IO[str], separator: str, quoted: bool) -> Iterator[list[str]]:
     """Split lines into cells, leaving out lines that hold nothing but separators."""
     if len(separator) > 1:
         for text in file:
             if text.strip():
                 yield text.rstrip("\r\n").split(separator)
         return
-    reader = csv.reader(file, delimiter=separator)
+    reader = csv.reader(file, delimiter=separator, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE)
     try:
         for line in reader:
             if any(line):
@@ -132,7 +134,8 @@ def _lines(file: IO[str], separator: str) -> Iterator[list[str]]:
 
 def _rows_of(path: Path, form: Form, separator: str, header: list[str]) -> Rows:
     with path.open(encoding=form.encoding or "utf-8-sig", newline="") as file:
-        for line in itertools.islice(_lines(file, separator), 0 if form.header is not None else 1, None):
+        lines = _lines(file, separator, form.quoted)
+        for line in itertools.islice(lines, 0 if form.header is not None else 1, None):
             if len(line) != len(header) and form.ragged:
                 yield dict(itertools.zip_longest(header, line[: len(header)]))
             elif len(line) != len(header):
@@ -299,7 +302,9 @@ def _plain(cell: Any) -> Any:
     while isinstance(cell, (np.ndarray, list)) and len(cell) == 1:
         cell = cell[0]
     if isinstance(cell, np.generic):
-        return cell.item()
+        cell = cell.item()
+    if isinstance(cell, str):
+        return cell.rstrip(" ")  # the rows of a character matrix are filled up to one length
     return cell.tolist() if isinstance(cell, np.ndarray) else cell
 
 
