@@ -4,12 +4,13 @@ A list does not say its scale, so a recipe must: by `variant`, the set that the 
 of `rating/` are rescaled to 0-1 (LSVQ 1080p, KoNViD-1k, LIVE-YT-Gaming); their raw twins in `eval/` need `scale`, and
 so does the 15 % of LIVE-VQC there, which is rescaled. The keys differ from list to list (`img_path`, `VIDEO_path`,
 `video_path`, `image`; `mos`, `gt_score`, `GT_SCORE`). `level`, where given, is not used: one row of each list says 6,
-where 5 is the highest, which is remarked on.
+where 5 is the highest, which is remarked on. The lists of LSVQ and `UGC_test.json` are test splits, and stay that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from dataset_builder.sources._fastvqa import last_part
 from dataset_builder.sources.live_yt_gaming import game_of
 from dataset_builder.tables import Row
 from schemas.recipe import Scale, SourceRecipe
+from schemas.record import Split
 
 ABOUT = About(
     title="rating lists of VQA²",
@@ -67,15 +69,19 @@ GROUPS: dict[str, Callable[[str], str]] = {
     "ugc_test": _recording_of,
 }
 """How the content group is read off a clip's name, for the sets where it can be."""
+TEST_SETS = {"lsvq_test", "lsvq_1080p", "ugc_test"}
+"""Lists of what their sets publish as test splits."""
 
 
 def labels(recipe: SourceRecipe, folder: Path) -> Iterator[Labelled]:
     """Read a list, whatever its keys are called."""
-    scale, group_of = required_scale(ABOUT, recipe), GROUPS.get(ABOUT.variant(recipe))
+    scale, variant = required_scale(ABOUT, recipe), ABOUT.variant(recipe)
+    split: Split | None = "test" if variant in TEST_SETS else None
     for table in tables(recipe, folder):
         clip = table.column("img_path", "VIDEO_path", "video_path", "image")
         score = table.column("mos", "gt_score", "GT_SCORE")
-        yield from table.each(partial(_label, clip=clip, score=score, scale=scale, group_of=group_of))
+        for labelled in table.each(partial(_label, clip=clip, score=score, scale=scale, group_of=GROUPS.get(variant))):
+            yield replace(labelled, split=split) if isinstance(labelled, LabelRow) else labelled
 
 
 def _label(row: Row, clip: str, score: str, scale: Scale, group_of: Callable[[str], str] | None) -> LabelRow:
