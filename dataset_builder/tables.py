@@ -87,17 +87,20 @@ def read_table(path: Path, name: str, form: Form = AS_ITS_ENDING_SAYS) -> tuple[
 
 
 def _told(rows: Rows, name: str) -> Rows:
-    """Say which table it is when it turns out unreadable half way."""
+    """Say which table it is, and how far it could be read, when it turns out unreadable half way."""
+    read = 0
     try:
-        yield from rows
+        for row in rows:
+            yield row
+            read += 1
     except (OSError, ValueError) as error:
-        raise _unreadable(name, error) from None
+        raise _unreadable(name, error, f" a little after row {read}") from None
 
 
-def _unreadable(name: str, error: OSError | ValueError) -> CallError:
+def _unreadable(name: str, error: OSError | ValueError, where: str = "") -> CallError:
     if isinstance(error, UnicodeDecodeError):
-        return CallError(f"{name}: not UTF-8 at byte {error.start}: declare its encoding, such as encoding: latin-1")
-    return CallError(f"{name}: the table cannot be read: {error}")
+        return CallError(f"{name}: not {error.encoding}{where}: declare its encoding, such as encoding: latin-1")
+    return CallError(f"{name}: the table cannot be read{where}: {error}")
 
 
 def _read_delimited(path: Path, form: Form, separator: str) -> tuple[list[str], Rows]:
