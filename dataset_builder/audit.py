@@ -70,18 +70,19 @@ class Histogram(msgspec.Struct, frozen=True):
 
 
 class Audit(msgspec.Struct, frozen=True, kw_only=True):
-    """What `vqa2 audit` reports; `n` clips are usable, of `rows` in the table.
+    """What `vqa2 audit` reports; `n` rows are usable, of `rows` in the table.
 
-    `range` is that of the scores, and so the minmax range. `levels`, `near_cut` (a share of clips) and `ceiling` come
-    by range mode; `ceiling` and `near_cut` themselves are those of minmax, the paper's choice. `hard_share` is the mean
-    probability that a single rating falls on the clip's minmax level, by the std column. None is what is undefined:
-    minmax when all scores are equal, nominal when no scale is declared and no usual one holds the scores.
+    `columns` names columns by what they hold, `guessed` those that nobody named. `range` is that of the scores, and so
+    the minmax range. `ceiling` and `near_cut` (a share of clips) are those of minmax, the paper's choice. `hard_share`
+    is the mean probability that a single rating falls on the clip's minmax level, by the std column. None is what is
+    undefined: minmax when all scores are equal, nominal when no scale is declared and no usual one holds the scores.
     """
 
     table: str
     n: int
     rows: int
     columns: dict[str, str]
+    guessed: list[str]
     direction: Direction
     scale: RatingScale | None
     range: Range
@@ -125,6 +126,7 @@ def audit(labels: Labels, reading: Reading = UNDECLARED, table: str = "") -> Aud
         n=len(scores),
         rows=len(scores) + sum(count for count, _ in labels.unusable.values()),
         columns=dict(reading.columns),
+        guessed=list(reading.guessed),
         direction=better,
         scale=RatingScale(lo=span[0], hi=span[1], declared=scale is not None) if nominal_range else None,
         range=Range(lo, hi),

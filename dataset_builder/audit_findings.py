@@ -43,6 +43,7 @@ AS_OPTIONS = ("-", "=", "+", "@")
 def findings(labels: Labels, reading: Reading, minmax: Graded | None, nominal: Graded | None) -> list[Finding]:
     """Look for all there is to find in labels graded under the ranges that there are."""
     return [
+        *(Finding(name="note", text=note) for note in labels.notes),
         *_unusable(labels),
         *_scale(labels, reading.scale, minmax),
         *_direction(labels, reading),
@@ -146,15 +147,17 @@ def _level_column(labels: Labels, name: str, ranges: Mapping[str, Graded | None]
         return
     cells, base = _level_indices(labels.levels)
     known = np.isfinite(cells)
+    if not known.any():
+        return
     impossible = known & ~np.isin(cells, range(len(LEVELS)))
     for value in np.unique(cells[impossible]):
         at = np.flatnonzero(cells == value)
-        text = f"{_rows(len(at))} of {name!r} hold {value + base:g}, but there are five levels, {base} to {base + 4}:"
+        text = f"{name!r} is {value + base:g} in {_rows(len(at))}, but there are five levels, {base} to {base + 4}:"
         text += f" {_named(labels, at)}"
         yield Finding(name="impossible_level", text=text, count=len(at), rows=_first(labels, at))
     if (~known).any():
         at = np.flatnonzero(~known)
-        text = f"{_rows(len(at))} of {name!r} hold no level: {_named(labels, at)}"
+        text = f"{name!r} holds no level in {_rows(len(at))}: {_named(labels, at)}"
         yield Finding(name="no_level", text=text, count=len(at), rows=_first(labels, at))
     wrong = {
         mode: np.flatnonzero(known & ~impossible & (graded.levels != cells))
@@ -164,7 +167,7 @@ def _level_column(labels: Labels, name: str, ranges: Mapping[str, Graded | None]
     mode = min(wrong, key=lambda mode: len(wrong[mode]), default="")
     if mode and len(wrong[mode]):
         at = wrong[mode]
-        text = f"{_rows(len(at))} of {name!r} disagree with the scores even under {mode}, the nearest range:"
+        text = f"{name!r} disagrees with the scores in {_rows(len(at))} even under {mode}, the nearest range:"
         text += f" {_named(labels, at)}"
         yield Finding(name="level_disagrees", text=text, count=len(at), rows=_first(labels, at))
 
@@ -246,12 +249,14 @@ def _order(labels: Labels) -> Iterator[Finding]:
 def _names(labels: Labels) -> Iterator[Finding]:
     like_options = [at for at, clip in enumerate(labels.clips) if clip.startswith(AS_OPTIONS)]
     if like_options:
-        text = f"{_rows(len(like_options))} name a clip that starts with one of {' '.join(AS_OPTIONS)}: it stays data"
-        text += f" here, but spreadsheets and commands take it for something else; {_named(labels, like_options)}"
+        text = f"clips of {_rows(len(like_options))} start with one of {' '.join(AS_OPTIONS)}: they stay data"
+        text += f" here, but spreadsheets and commands may take them for formulas and options; {_named(labels, like_options)}"
         yield Finding(name="like_options", text=text, count=len(like_options), rows=_first(labels, like_options))
     unprintable = [at for at, clip in enumerate(labels.clips) if not clip.isprintable()]
     if unprintable:
-        text = f"{_rows(len(unprintable))} name a clip with control characters: {_named(labels, unprintable)}"
+        text = (
+            f"clips of {_rows(len(unprintable))} have control characters in their names: {_named(labels, unprintable)}"
+        )
         yield Finding(name="control_characters", text=text, count=len(unprintable), rows=_first(labels, unprintable))
 
 

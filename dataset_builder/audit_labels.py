@@ -24,7 +24,7 @@ class Labels:
 
     `rows` counts the table's data rows from 1; `std` is that of the single ratings, NaN where a row has none; `levels`
     are the cells of a level column; `others` are further columns that look like scores, NaN where they hold none.
-    `unusable` gives, by reason, how many rows cannot be used and which is the first.
+    `unusable` gives, by reason, how many rows cannot be used and which is the first; `notes` are the reader's.
     """
 
     clips: list[str]
@@ -34,6 +34,7 @@ class Labels:
     levels: list[str | None] | None = None
     others: Mapping[str, Floats] = field(default_factory=dict)
     unusable: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def only(self, kept: NDArray[np.bool_], reason: str) -> Labels:
         """Leave out the rows that are not `kept`, [rows], as unusable for `reason`."""
@@ -48,6 +49,7 @@ class Labels:
             levels=None if self.levels is None else [self.levels[at] for at in np.flatnonzero(kept)],
             others={name: values[kept] for name, values in self.others.items()},
             unusable={**self.unusable, reason: left_out},
+            notes=self.notes,
         )
 
 
@@ -56,12 +58,13 @@ class Reading:
     """How the labels are to be read.
 
     `columns` names the table's columns by what they hold (`clip`, `score`, `std`, `level`); `scale`, the ends of the
-    rating scale, and `direction` are None where nobody declared them.
+    rating scale, and `direction` are None where nobody declared them. Columns of what is `guessed` nobody named.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
     scale: tuple[float, float] | None = None
     direction: Direction | None = None
+    guessed: tuple[str, ...] = ()
 
     @property
     def better(self) -> Direction:

@@ -8,6 +8,7 @@ from typing import Annotated
 import orjson
 import typer
 
+import dataset_builder.audit_command
 import dataset_builder.lock_commands
 import dataset_builder.passport_commands
 
@@ -22,6 +23,7 @@ def mount(app: typer.Typer) -> None:
     for command in (demo, build, check, export):
         app.command()(command)
     app.command("list")(list_plugins)
+    dataset_builder.audit_command.mount(app)
     dataset_builder.lock_commands.mount(app)
     dataset_builder.passport_commands.mount(app)
 
@@ -182,6 +184,7 @@ def export(
 
 def list_plugins(
     kind: Annotated[str | None, typer.Argument(help="sources, stages, distortions or exporters.")] = None,
+    about: Annotated[bool, typer.Option("--about", help="All that is known of the sources, as Markdown.")] = False,
     plugins: Plugins = None,
     as_json: AsJson = False,
 ) -> None:
@@ -192,9 +195,16 @@ def list_plugins(
     import dataset_builder.exporters
     import dataset_builder.sources
     import stages
+    from dataset_builder import source_table
     from schemas.errors import CallError
     from schemas.plugins import load_plugin, plugin_names
 
+    if about:
+        if kind != "sources":
+            raise CallError("--about tells of sources alone: vqa2 list sources --about")
+        described = source_table.described(plugins or ())
+        typer.echo(orjson.dumps(described).decode() if as_json else source_table.markdown(plugins or ()), nl=as_json)
+        return
     packages = {
         "sources": dataset_builder.sources,
         "stages": stages,
