@@ -1,0 +1,107 @@
+"""LIVE-NFLX-II: 420 sessions of 15 contents, four players and seven networks; retrospective MOS as z-scores.
+
+The labels are one `.mat` file a video: `table: Mat_Files/*.mat`. Field names are those of the set's own README; no
+file was at hand. `is_rebuffered_bool` marks the frames of the session that stall. Z-scores have no ends: -3 and 3 are
+ours, a score outside is refused, and `range: nominal` would mean nothing. The `.pkl` twins are not read: to unpickle
+a file is to run it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from dataset_builder.labels import CellError, LabelRow, Remark, number
+from dataset_builder.sources import About, Example, Labelled, Table, name_of, rating, required_scale, text
+from dataset_builder.tables import Row, files_of
+from schemas.errors import CallError
+from schemas.recipe import Scale, SourceRecipe
+from schemas.record import Stall
+
+ABOUT = About(
+    title="LIVE-NFLX-II",
+    homepage="http://live.ece.utexas.edu/research/LIVE_NFLX_II/live_nflx_plus.html",
+    paper=(
+        "C. G. Bampis, Z. Li, I. Katsavounidis, T.-Y. Huang, C. Ekanadham, A. C. Bovik, Towards Perceptually Optimized "
+        "End-to-end Adaptive Video Streaming, 2018"
+    ),
+    licence="University of Texas at Austin, LIVE 2018 notice (free use with the notice and its citation)",
+    scales={"zscore": Scale(lo=-3, hi=3)},
+)
+VIDEOS = 420
+SCORE, STALLED, FPS, CLIP, CONTENT = FIELDS = (
+    "retrospective_zscored_mos",
+    "is_rebuffered_bool",
+    "frame_rate",
+    "distorted_mp4_video",
+    "content_name",
+)
+EXAMPLE = Example(
+    table="*.mat",
+    files={
+        "Harbour_RB_Trace_0.mat": {
+            "distorted_mp4_video": "Harbour_RB_Trace_0.mp4",
+            "content_name": "Harbour",
+            "retrospective_zscored_mos": 0.41,
+            "is_rebuffered_bool": [0, 0, 0, 0],
+            "frame_rate": 24.0,
+        },
+        "Harbour_BB_Trace_1.mat": {
+            "distorted_mp4_video": "Harbour_BB_Trace_1.mp4",
+            "content_name": "Harbour",
+            "retrospective_zscored_mos": -1.3,
+            "is_rebuffered_bool": [1, 1, 0, 0, 0, 1, 0],
+            "frame_rate": 24.0,
+        },
+    },
+)
+
+
+def labels(recipe: SourceRecipe, folder: Path) -> Iterator[Labelled]:
+    """Read the sessions, one file each."""
+    scale = required_scale(ABOUT, recipe)
+    found = files_of(recipe.table, folder, f"source {recipe.name!r}")
+    for name, path in found:
+        if path.suffix.lower() != ".mat":
+            raise CallError(f"{name}: the labels of {recipe.source} are read from its .mat files")
+        yield from Table(recipe, name, path, FIELDS, iter([_video(path)])).each(partial(_label, scale))
+    if len(found) != VIDEOS:
+        yield Remark(f"{recipe.table} names {len(found)} videos, the set publishes {VIDEOS}")
+
+
+def _video(path: Path) -> Row | CellError:
+    import scipy.io
+
+    try:
+        fields: dict[str, Any] = scipy.io.loadmat(path, variable_names=FIELDS, simplify_cells=True)
+    except NotImplementedError:
+        return CellError("", "a MATLAB file of version 7.3: save it again as version 7, save(..., '-v7')")
+    except (OSError, ValueError, TypeError, KeyError, IndexError, scipy.io.matlab.MatReadError) as error:
+        return CellError("", f"no MATLAB file ({error})")
+    return fields
+
+
+def _label(scale: Scale, row: Row) -> LabelRow:
+    content = text(row, CONTENT)
+    if row.get(STALLED) is None:
+        raise CellError(STALLED, f"the file has no {STALLED}")
+    return LabelRow(
+        clip=name_of(row, CLIP),
+        score=rating(row, SCORE, scale),
+        group=f"live_nflx_ii/{content}" if content else None,
+        stalls=_stalls(row[STALLED], number(row.get(FPS), FPS)),
+    )
+
+
+def _stalls(flags: Any, fps: float | None) -> list[Stall]:
+    """Read runs of stalled frames, [frames] of 0 and 1, off a session that plays at `fps` frames per second."""
+    import numpy as np
+
+    if fps is None or fps <= 0:
+        raise CellError(FPS, f"{fps!r} is no frame rate")
+    stalled = np.atleast_1d(np.asarray(flags)).astype(bool).reshape(-1)
+    edges = np.flatnonzero(np.diff(stalled, prepend=False, append=False)).tolist()
+    return [Stall(start=first / fps, duration=(end - first) / fps) for first, end in list(pairwise(edges))[::2]]
