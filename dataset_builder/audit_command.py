@@ -20,8 +20,9 @@ def audit(
     *,
     source: Annotated[str | None, typer.Option(help="Read it as this set publishes it, see vqa2 list sources.")] = None,
     variant: Annotated[str | None, typer.Option(help="Which of the set's scores, with --source.")] = None,
-    clip: Annotated[str | None, typer.Option(help="The column of clip names [default: a known name].")] = None,
-    score: Annotated[str | None, typer.Option(help="The column of scores [default: a known name].")] = None,
+    where: Annotated[list[str] | None, typer.Option(help="Only rows like column=value, with --source.")] = None,
+    clip: Annotated[str | None, typer.Option(help="The column of clip names (default: one with a known name).")] = None,
+    score: Annotated[str | None, typer.Option(help="The column of scores (default: one with a known name).")] = None,
     std: Annotated[str | None, typer.Option(help="The column of standard deviations of single ratings.")] = None,
     level: Annotated[str | None, typer.Option(help="A column of levels, held to the scores.")] = None,
     lo: Annotated[float | None, typer.Option(help="The low end of the rating scale.")] = None,
@@ -30,7 +31,7 @@ def audit(
     separator: Annotated[str | None, typer.Option(help="What separates the columns of a text table.")] = None,
     decimal: Annotated[str | None, typer.Option(help="The decimal mark of its numbers, . or ,")] = None,
     encoding: Annotated[str | None, typer.Option(help="Its encoding, where it is not UTF-8.")] = None,
-    sheet: Annotated[str | None, typer.Option(help="The sheet of an .xlsx [default: the first].")] = None,
+    sheet: Annotated[str | None, typer.Option(help="The sheet of an .xlsx (default: the first).")] = None,
     header: Annotated[str | None, typer.Option(help="Column names, a,b,c: for a text table without a header.")] = None,
     plugins: Annotated[
         list[Path] | None, typer.Option(help="A folder of plug-in files of your own.", exists=True, file_okay=False)
@@ -57,11 +58,17 @@ def audit(
     if source is not None:
         if clip or score or std or level or header:
             raise CallError("a source knows its columns: leave out --clip, --score, --std, --level and --header")
-        form = {"separator": separator, "decimal": decimal, "encoding": encoding, "sheet": sheet, "variant": variant}
-        labels, reading = read_source(recipe_of(table, source, form), plugins or ())
+        wrong = next((rows for rows in where or [] if "=" not in rows), None)
+        if wrong is not None:
+            raise CallError(f"--where is column=value, not {wrong!r}")
+        options = {
+            **{"separator": separator, "decimal": decimal, "encoding": encoding, "sheet": sheet, "variant": variant},
+            "where": dict(rows.split("=", 1) for rows in where or []),
+        }
+        labels, reading = read_source(recipe_of(table, source, options), plugins or ())
     else:
-        if variant is not None:
-            raise CallError("--variant goes with --source")
+        if variant is not None or where:
+            raise CallError("--variant and --where go with --source")
         written = Form(separator, encoding, sheet, header.split(",") if header else None)
         labels, reading = read_labels(table, written, Chosen(clip, score, std, level), decimal or ".")
     found = audit_labels(labels, declare(reading, lo, hi, way), table.name)

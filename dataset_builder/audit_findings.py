@@ -35,6 +35,7 @@ SEVERITIES = (
     re.compile(r"(?:^|/)i\d+_\d+_(\d+)\.\w+$", re.I),  # KADID-10k and TID2013: image, kind, severity
 )
 """Ways in which a file name says how strongly the clip was distorted: the more, the worse."""
+_DMOS = re.compile(r"DMOS|(?:^|[^a-zA-Z])[dD]_?(?:mos|Mos|MOS)")  # and not biasedMOS
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 AS_OPTIONS = ("-", "=", "+", "@")
 """First characters by which a name looks like an option of a command, or like a formula of a spreadsheet."""
@@ -52,7 +53,7 @@ def findings(labels: Labels, reading: Reading, minmax: Graded | None, nominal: G
         *_duplicates(labels),
         *_values(labels),
         *_order(labels),
-        *_names(labels),
+        *_odd_names(labels),
     ]
 
 
@@ -91,7 +92,7 @@ def _scale(labels: Labels, scale: tuple[float, float] | None, minmax: Graded | N
 def _direction(labels: Labels, reading: Reading) -> Iterator[Finding]:
     name, ends = reading.columns.get("score", ""), reading.scale or usual_scale(labels.scores)
     direction, better = reading.direction, reading.better
-    if "dmos" in _bare(name) and ends:
+    if _DMOS.search(name) and ends:
         above = float(labels.scores.mean()) > (ends[0] + ends[1]) / 2
         says = f"the column {name!r} is named a DMOS, and its mean {labels.scores.mean():.4g} lies"
         if direction is None and above:
@@ -133,13 +134,17 @@ def _other_columns(labels: Labels, reading: Reading) -> Iterator[Finding]:
         if known.sum() < 2:
             continue
         theirs = usual_scale(values[known])
-        if mine and theirs and mine != theirs:
-            text = f"two score columns on two scales: {name!r} fits {mine[0]:g} to {mine[1]:g},"
-            yield Finding(name="two_scales", text=f"{text} {other!r} {theirs[0]:g} to {theirs[1]:g}")
+        if mine != theirs:
+            text = f"two score columns on two scales: {name!r} fits {_told(mine)}, {other!r} {_told(theirs)}"
+            yield Finding(name="two_scales", text=text)
         found = _srcc(values[known], labels.scores[known]) if known.sum() >= FEW else None
         if found is not None and found <= -REVERSED:
             text = f"{name!r} and {other!r} run against each other (SRCC {found:+.2f}): one of them is an impairment"
             yield Finding(name="reversed", text=f"{text} score; check --direction (read as {reading.better})")
+
+
+def _told(scale: tuple[float, float] | None) -> str:
+    return f"{scale[0]:g} to {scale[1]:g}" if scale else "no usual scale"
 
 
 def _level_column(labels: Labels, name: str, ranges: Mapping[str, Graded | None]) -> Iterator[Finding]:
@@ -189,11 +194,11 @@ def _duplicates(labels: Labels) -> Iterator[Finding]:
         for clip, score in zip(labels.clips, labels.scores.tolist(), strict=True):
             if clip in again:
                 scores_of[clip].add(score)
-        text = f"{_names_of(twice)} named by more than one row: {_some(twice)}"
+        text = f"{_names(twice)} in more than one row: {_some(twice)}"
         yield Finding(name="duplicate_names", text=text, count=len(twice), rows=_rows_named(labels, twice))
         if unlike := [name for name in twice if len(scores_of[name]) > 1]:
-            text = f"{_names_of(unlike)} given different scores by different rows: {_some(unlike)}; a build leaves"
-            text += " them out: keep one row each, or declare them as single ratings"
+            text = f"{_names(unlike)} in rows with different scores: {_some(unlike)}; a build leaves"
+            text += " them out: keep one row each, or pick rows, or read them as single ratings"
             yield Finding(name="contradicting", text=text, count=len(unlike), rows=_rows_named(labels, unlike))
     for what, key in (("file name in different folders", _basename), ("name but for the extension", _stem)):
         seen: dict[str, str] = {}
@@ -202,7 +207,7 @@ def _duplicates(labels: Labels) -> Iterator[Finding]:
             if seen.setdefault(key(name), name) != name:
                 shared.add(key(name))
         if shared:
-            text = f"{_names_of(shared)} shared by different clips, the same {what}: {_some(sorted(shared))}; they"
+            text = f"different clips share {_count(shared)}, the same {what}: {_some(sorted(shared))}; they"
             text += " cannot be told apart by it"
             short = "duplicate_basenames" if key is _basename else "duplicate_stems"
             yield Finding(name=short, text=text, count=len(shared))
@@ -246,11 +251,12 @@ def _order(labels: Labels) -> Iterator[Finding]:
         yield Finding(name="sorted", text=f"{text} of the table, they are its {way} by number", count=len(scores))
 
 
-def _names(labels: Labels) -> Iterator[Finding]:
+def _odd_names(labels: Labels) -> Iterator[Finding]:
     like_options = [at for at, clip in enumerate(labels.clips) if clip.startswith(AS_OPTIONS)]
     if like_options:
         text = f"clips of {_rows(len(like_options))} start with one of {' '.join(AS_OPTIONS)}: they stay data"
-        text += f" here, but spreadsheets and commands may take them for formulas and options; {_named(labels, like_options)}"
+        text += " here, but spreadsheets and commands may take them for formulas and options;"
+        text += f" {_named(labels, like_options)}"
         yield Finding(name="like_options", text=text, count=len(like_options), rows=_first(labels, like_options))
     unprintable = [at for at, clip in enumerate(labels.clips) if not clip.isprintable()]
     if unprintable:
@@ -264,16 +270,16 @@ def _srcc(left: Floats, right: Floats) -> float | None:
     return srcc(left, right)  # type: ignore[arg-type]
 
 
-def _bare(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
-
-
 def _rows(count: int) -> str:
     return "1 row" if count == 1 else f"{count} rows"
 
 
-def _names_of(names: Sequence[str] | set[str]) -> str:
-    return "1 name is" if len(names) == 1 else f"{len(names)} names are"
+def _names(names: Sequence[str]) -> str:
+    return "1 name stands" if len(names) == 1 else f"{len(names)} names stand"
+
+
+def _count(names: set[str]) -> str:
+    return "1 name" if len(names) == 1 else f"{len(names)} names"
 
 
 def _some(names: Sequence[str]) -> str:

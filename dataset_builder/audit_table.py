@@ -79,6 +79,7 @@ STD_NAMES = frozenset(
 LEVEL_NAMES = frozenset(["level", "levels", "qualitylevel", "levelword", "gtlevel"])
 MANY_ROWS = 50_000
 """From so many rows on, reading shows its progress."""
+HEADLESS = "; if it has no header line, name its columns in order, such as --header clip,mos."
 MOST_OTHERS = 8
 """So many further columns of scores are looked at."""
 
@@ -131,7 +132,12 @@ def read_labels(path: Path, form: Form, chosen: Chosen, decimal: str) -> tuple[L
 
     Raises CallError, listing the columns, where none or more than one fits.
     """
-    header, rows = read_table(path, path.name, form)
+    try:
+        header, rows = read_table(path, path.name, form)
+    except CallError as error:
+        if form.header is None and "two columns are called" in str(error):
+            raise CallError(f"{error}{HEADLESS}") from None
+        raise
     columns, guessed = _columns(header, chosen, path.name, named=form.header is not None)
     others = [name for name in header if _looks_like_score(name) and name not in columns.values()][:MOST_OTHERS]
     gathered = _Gathered(others={name: array("d") for name in others})
@@ -206,7 +212,7 @@ def declare(reading: Reading, lo: float | None, hi: float | None, direction: Dir
     return Reading(reading.columns, scale, direction or reading.direction, reading.guessed)
 
 
-def recipe_of(path: Path, source: str, options: Mapping[str, str | None]) -> SourceRecipe:
+def recipe_of(path: Path, source: str, options: Mapping[str, object]) -> SourceRecipe:
     """Write the recipe by which a source reads one table. Raises CallError for options that cannot be meant."""
     given = {name: value for name, value in options.items() if value is not None}
     try:
@@ -248,8 +254,8 @@ def _guess(header: Sequence[str], fit: Sequence[str], role: str, table: str, *, 
             f"{table}: {len(fit)} columns may hold the {role}: {', '.join(map(repr, fit))}; say which with --{role}"
         )
     headless = not named and any(_NUMBER.fullmatch(name.strip()) for name in header)
-    hint = "; it seems to have no header line: name its columns in order, --header clip,mos" if headless else ""
-    raise CallError(f"{table}: which column holds the {role}? Say it with --{role}{hint}. {_listed(header)}")
+    hint = HEADLESS if headless else "."
+    raise CallError(f"{table}: which column holds the {role}? Say it with --{role}{hint} {_listed(header)}")
 
 
 def _clip_columns(header: Sequence[str]) -> list[str]:
