@@ -44,7 +44,7 @@ def cells(*names: str) -> np.ndarray[Any, Any]:
 @pytest.mark.parametrize(
     ("name", "path", "clip"),
     [
-        ("lsvq", "ia-batch3/night-market_2.mp4", "ia-batch3/night-market_2.mp4"),
+        ("lsvq", "ia-batch3/night,market_2.mp4", "ia-batch3/night,market_2.mp4"),
         ("konvid_1k", "KoNViD_1k_videos/1234500009.mp4", "1234500009.mp4"),
         ("live_vqc", "Video/A903.mp4", "A903.mp4"),
         ("live_yt_gaming", "SnowRally-004.mp4", "SnowRally-004.mp4"),
@@ -73,7 +73,12 @@ def test_lsvq_splits_by_its_column_or_its_file_name(tmp_path: Path) -> None:
     assert scores(rows) == {"a/1": 20.5, "a/2": 30.5, "a/3": None}
     assert (maybe.row, maybe.field) == (4, "is_test")
     assert (ragged.row, "10 cells, the header 9" in ragged.reason) == (5, True)
-    for table, split in (("labels_test_1080p.csv", "test"), ("train.csv", "train"), ("labels.csv", None)):
+    for table, split in (
+        ("labels_test_1080p.csv", "test"),
+        ("a1080p.csv", "test"),
+        ("train.csv", "train"),
+        ("labels.csv", None),
+    ):
         (tmp_path / table).write_text("name,mos,is_valid\na/1,20.5,False\n")
         ((row,), _) = read("lsvq", tmp_path, table)
         assert row.split == split
