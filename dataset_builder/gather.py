@@ -148,6 +148,7 @@ def _read_labels(gathered: Gathered, source: SourceRecipe, adapter: ModuleType, 
     for labelled in adapter.labels(source, folder):
         if isinstance(labelled, Remark):
             remarks[labelled.text] += 1
+            read[labelled.table] += bool(labelled.table)
         elif isinstance(labelled, Quarantined):
             read[labelled.file] += 1
             gathered.quarantine.append(labelled)
@@ -158,7 +159,7 @@ def _read_labels(gathered: Gathered, source: SourceRecipe, adapter: ModuleType, 
                 remarks[labelled.remark] += 1
     for table, count in sorted(read.items()):
         expected = adapter.ABOUT.expected(table)
-        if expected not in (None, count) and not source.where:
+        if expected not in (None, count):
             gathered.remarks.append(f"{source.name}: {table} has {count} rows, the set publishes {expected}")
     gathered.remarks += [f"{source.name}: {count} rows: {told}" for told, count in sorted(remarks.items())]
     return rows

@@ -84,9 +84,10 @@ class LabelRow:
 
 @dataclass(frozen=True)
 class Remark:
-    """What became of a row that is neither kept nor wrong, in the same words for like rows."""
+    """What became of a row of `table` that is neither kept nor wrong, in the same words for like rows."""
 
     text: str
+    table: str = ""
 
 
 def number(cell: object, column: str, decimal: str = ".") -> float | None:

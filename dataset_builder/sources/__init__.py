@@ -108,7 +108,7 @@ class Table:
                 if isinstance(row, CellError):
                     raise row
                 if unwanted := _unselected(self.recipe, row):
-                    yield Remark(f"left out by where: {unwanted}")
+                    yield Remark(f"left out by where: {unwanted}", self.name)
                     continue
                 labelled = label(row)
             except CellError as error:

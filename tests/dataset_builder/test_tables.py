@@ -123,7 +123,7 @@ def test_rows_are_picked_by_declared_values(tmp_path: Path) -> None:
     columns, scale = {"clip": "clip", "score": "mos"}, {"lo": 1, "hi": 5}
     one = read(tmp_path, columns=columns, scale=scale, where={"device": "tv"})
     assert values(one) == {"a": 1}
-    assert one[1:] == [Remark("left out by where: device is not tv")] * 2
+    assert one[1:] == [Remark("left out by where: device is not tv", "t.csv")] * 2
     assert values(read(tmp_path, columns=columns, scale=scale, where={"device": ["tv", "pc"]})) == {"a": 1, "c": 3}
     with pytest.raises(CallError, match="no column 'devise'"):
         read(tmp_path, columns=columns, scale=scale, where={"devise": "tv"})
