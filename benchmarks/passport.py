@@ -331,7 +331,7 @@ def _drawn(
     latent = draw.standard_normal((samples, 64))
     for i in range(1, samples):
         latent[i] = np.sqrt(1 - drift) * latent[i - 1] + np.sqrt(drift) * latent[i]
-    return Fingerprint(quantised((10 * (mean + latent @ root.T)).astype(np.float64)), samples / RATE)
+    return Fingerprint(quantised(*[(10 * (mean + latent @ root.T)).astype(np.float64)] * 2), samples / RATE)
 
 
 def show(rows: list[dict[str, Any]], title: str) -> None:

@@ -31,6 +31,8 @@ FRAMES_A_SECOND = 16
 """How many frames a second are looked at, at most: a quarter of a second is averaged over four."""
 GRID = 128
 """Frames are squeezed to GRID x GRID before anything else: sizes and aspect ratios do not matter."""
+EXTREMES = 0.05
+"""The brightest and the darkest share of a picture count as no brighter or darker than the rest: a logo is small."""
 LAG = 2
 """Movement is what changes within so many samples."""
 FREQUENCIES = sorted(((y, x) for y in range(12) for x in range(12)), key=lambda f: (f[0] ** 2 + f[1] ** 2, f))[1:65]
@@ -60,7 +62,7 @@ class Fingerprint:
 def fingerprint(path: Path) -> Fingerprint:
     """Read a clip or a still image and take its fingerprint. Raises MediaError."""
     lumas, seconds = _samples(path)
-    return Fingerprint(quantised(coefficients(lumas)), seconds)
+    return Fingerprint(quantised(*coefficients(lumas)), seconds)
 
 
 def fingerprint_item(item: dict[str, Any]) -> dict[str, Any]:
@@ -94,11 +96,19 @@ def _samples(path: Path) -> tuple[NDArray[np.float64], float]:
     return means, round(last + step, 3)
 
 
-def coefficients(lumas: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cut the borders off [samples, GRID, GRID] luma and give the amplitudes [samples, 64] of FREQUENCIES."""
+def coefficients(lumas: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Cut the borders off [samples, GRID, GRID] luma and give amplitudes of FREQUENCIES, two arrays [samples, 64].
+
+    The first is of the picture without its brightest and darkest parts, the second of all of it.
+    """
     top, bottom, left, right = _picture_box(lumas)
     picture = lumas[:, top:bottom, left:right]
-    down, across = _basis(bottom - top), _basis(right - left)
+    dark, bright = np.quantile(picture, (EXTREMES, 1 - EXTREMES), axis=(1, 2), keepdims=True)
+    return _spectrum(np.clip(picture, dark, bright)), _spectrum(picture)
+
+
+def _spectrum(picture: NDArray[np.float64]) -> NDArray[np.float64]:
+    down, across = _basis(picture.shape[1]), _basis(picture.shape[2])
     spectrum = np.einsum("ky,tyx,lx->tkl", down, picture, across, optimize=True)
     return np.stack([spectrum[:, y, x] for y, x in FREQUENCIES], axis=1)
 
@@ -112,11 +122,11 @@ def _basis(size: int) -> NDArray[np.float64]:
     return rows
 
 
-def quantised(amplitudes: NDArray[np.float64]) -> Words:
-    """Keep the signs of amplitudes [samples, 64] and of their changes; 0 where they are weak. Gives [samples, 4]."""
-    movement = np.zeros_like(amplitudes)
-    if len(amplitudes) > LAG:
-        movement[:-LAG] = amplitudes[LAG:] - amplitudes[:-LAG]
+def quantised(amplitudes: NDArray[np.float64], whole: NDArray[np.float64]) -> Words:
+    """Keep the signs of amplitudes [samples, 64] and of changes of `whole`; 0 where they are weak: [samples, 4]."""
+    movement = np.zeros_like(whole)
+    if len(whole) > LAG:
+        movement[:-LAG] = whole[LAG:] - whole[:-LAG]
     parts = []
     for values, dead in ((amplitudes, DEAD_PICTURE), (movement, DEAD_MOVEMENT)):
         size = np.abs(values)

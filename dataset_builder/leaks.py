@@ -19,10 +19,13 @@ from dataset_builder.engine import usable_cores
 from dataset_builder.fingerprint import LAG, RATE, Fingerprint, Words
 
 Counts = NDArray[np.int64]
+Indices = NDArray[np.int64]
 
 KEY_STEP = 4
 """Samples from key to key: one a second."""
-KEY_NEAR = 14
+SAMPLE_STEP = 2
+"""Of the other side every second sample is looked at, so that a key is at most an eighth of a second off."""
+KEY_NEAR = 16
 """A key is near a sample when at most so many of 64 bits (picture, positive) differ."""
 WINDOW = 12
 """Samples that must agree in a row (3 s), or all of a clip that is shorter."""
@@ -32,7 +35,13 @@ PICTURE_LIMIT, STRICT_PICTURE_LIMIT = 0.2, 0.1
 """Share of the picture's signs that may contradict each other, of those that both clips have."""
 PICTURE_SUPPORT = 16
 """Signs of a sample, on average, that both clips must have: flat pictures match nothing."""
-MOVING = 16
+ROUGH_LIMIT = 0.3
+"""The same limit for candidates, which are looked at where a key is, not where they agree best."""
+BLOCK, ROWS = 4096, 32
+"""Samples and keys that are compared at once: what they give stays in a core's cache."""
+MANY = 200_000
+"""Hits of a block that are looked at together."""
+MOVING = 8
 """Signs of movement of a sample, on average, from which on a clip counts as moving, and movement must agree."""
 MOVEMENT_LIMIT = 0.35
 """Agreement of movement at least: signs that agree less those that do not, over the geometric mean of their counts."""
@@ -87,54 +96,87 @@ def candidates(
     references: Sequence[Fingerprint],
     track: Callable[[str, int], Callable[[], None]] = lambda _what, _total: lambda: None,
 ) -> list[tuple[int, int]]:
-    """List the pairs (query, reference) of which a key of the one is near a sample of the other, sorted."""
-    keys, key_owner = _gathered(references, KEY_STEP)
-    samples, sample_owner = _gathered(queries, 2)
-    if not len(keys) or not len(samples):
-        return []
-    still = np.array([f.seconds == 0 for f in references]), np.array([f.seconds == 0 for f in queries])
-    blocks = range(0, len(samples), BLOCK)
+    """List the pairs (query, reference) of which a key of the one is near a sample of the other, sorted.
+
+    The pictures before and after must not contradict each other too much either.
+    """
+    samples, keys = _gathered(queries, SAMPLE_STEP), _gathered(references, KEY_STEP)
+    blocks = range(0, len(samples.at), BLOCK)
     advance = track("looking for candidates", len(blocks))
 
-    def scan(start: int) -> NDArray[np.int64]:
-        part = samples[start : start + BLOCK]
-        differing = np.empty((ROWS, len(part)), np.uint64)
-        distance = np.empty((ROWS, len(part)), np.uint8)
-        found = []
-        for first in range(0, len(keys), ROWS):
-            rows = keys[first : first + ROWS]
-            np.bitwise_xor(rows[:, None], part[None, :], out=differing[: len(rows)])
-            np.bitwise_count(differing[: len(rows)], out=distance[: len(rows)])
-            row, column = np.divmod(np.flatnonzero(distance[: len(rows)] <= KEY_NEAR), len(part))
-            if len(row):
-                query, reference = sample_owner[start + column], key_owner[first + row]
-                alike = still[1][query] == still[0][reference]
-                found.append(np.unique(query[alike] * len(references) + reference[alike]))
-        return np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
+    def scan(start: int) -> Indices:
+        block = samples.words[samples.at[start : start + BLOCK], 0]
+        differing = np.empty((ROWS, len(block)), np.uint64)
+        distance = np.empty((ROWS, len(block)), np.uint8)
+        found: list[Indices] = [np.empty(0, np.int64)]
+        hits: list[Indices] = []
+        for first in range(0, len(keys.at), ROWS):
+            rows = keys.words[keys.at[first : first + ROWS], 0]
+            count = len(rows)
+            np.bitwise_xor(rows[:, None], block[None, :], out=differing[:count])
+            np.bitwise_count(differing[:count], out=distance[:count])
+            hits.append(np.flatnonzero(distance[:count] <= KEY_NEAR) + first * len(block))
+            # Many hits at once are quicker to look at than few; too many would fill the memory.
+            if first + ROWS >= len(keys.at) or sum(map(len, hits)) > MANY:
+                key, column = np.divmod(np.concatenate(hits), len(block))
+                near = _alike_around(samples, start + column, keys, key)
+                pairs = samples.owner[start + column[near]] * len(references) + keys.owner[key[near]]
+                found.append(np.unique(pairs))
+                hits.clear()
+        all_found: Indices = np.unique(np.concatenate(found))
+        return all_found
 
+    parts: list[Indices] = [np.empty(0, np.int64)]
     with ThreadPoolExecutor(usable_cores()) as pool:
-        parts = []
         for part in pool.map(scan, blocks):
             parts.append(part)
             advance()
-    joined = np.unique(np.concatenate(parts))
-    return [(int(pair) // len(references), int(pair) % len(references)) for pair in joined]
+    return [(int(pair) // len(references), int(pair) % len(references)) for pair in np.unique(np.concatenate(parts))]
 
 
-BLOCK, ROWS = 4096, 32
-"""Samples and keys that are compared at once: what they give stays in a core's cache."""
+@dataclass(frozen=True)
+class _Gathered:
+    """The samples of many clips in one array, and which of them are looked at first.
+
+    `words` is [all samples, 4]; clip c has those from `starts[c]` up to `ends[c]`; those looked at stand in rows `at`
+    and belong to the clips `owner`.
+    """
+
+    words: Words
+    starts: Indices
+    ends: Indices
+    at: Indices
+    owner: Indices
 
 
-def _gathered(clips: Sequence[Fingerprint], step: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """Take every `step`-th sample of each clip that has enough signs, repeated ones once: words and whose they are."""
-    words, owners = [np.empty(0, np.uint64)], [np.empty(0, np.int64)]
+def _gathered(clips: Sequence[Fingerprint], step: int) -> _Gathered:
+    """Look at every `step`-th sample of each clip that has enough signs, at repeated ones once."""
+    lengths = np.array([len(clip.words) for clip in clips], np.int64)
+    ends = np.cumsum(lengths)
+    at: list[Indices] = [np.empty(0, np.int64)]
+    owner: list[Indices] = [np.empty(0, np.int64)]
     for index, clip in enumerate(clips):
-        taken = clip.words[::step]
-        taken = taken[np.bitwise_count(taken[:, 0] | taken[:, 1]) >= PICTURE_SUPPORT, 0]
-        kept = np.unique(taken)
-        words.append(kept)
-        owners.append(np.full(len(kept), index, np.int64))
-    return np.concatenate(words), np.concatenate(owners)
+        rows = np.arange(0, len(clip.words), step)
+        rows = rows[np.bitwise_count(clip.words[rows, 0] | clip.words[rows, 1]) >= PICTURE_SUPPORT]
+        kept = rows[np.sort(np.unique(clip.words[rows, 0], return_index=True)[1])]
+        at.append(ends[index] - lengths[index] + kept)
+        owner.append(np.full(len(kept), index, np.int64))
+    words = np.concatenate([np.empty((0, 4), np.uint64), *(clip.words for clip in clips)])
+    return _Gathered(words, ends - lengths, ends, np.concatenate(at), np.concatenate(owner))
+
+
+def _alike_around(one: _Gathered, ones: Indices, other: _Gathered, others: Indices) -> NDArray[np.bool_]:
+    """Say of pairs of samples (indices into `at`) whether the pictures around them, 3 s in all, are roughly alike."""
+    a, b, clip_a, clip_b = one.at[ones], other.at[others], one.owner[ones], other.owner[others]
+    differ, both = np.zeros(len(a), np.int64), np.zeros(len(a), np.int64)
+    for step in range(-WINDOW // 2, WINDOW // 2):
+        inside = (a + step >= one.starts[clip_a]) & (a + step < one.ends[clip_a])
+        inside &= (b + step >= other.starts[clip_b]) & (b + step < other.ends[clip_b])
+        x, y = one.words[np.where(inside, a + step, a)], other.words[np.where(inside, b + step, b)]
+        against = np.bitwise_count((x[:, 0] & y[:, 1]) | (x[:, 1] & y[:, 0]))
+        differ += inside * against
+        both += inside * np.bitwise_count((x[:, 0] | x[:, 1]) & (y[:, 0] | y[:, 1]))
+    return differ <= ROUGH_LIMIT * both
 
 
 def compare(one: Fingerprint, other: Fingerprint) -> Likeness | None:
