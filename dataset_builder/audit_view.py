@@ -42,9 +42,9 @@ def _print_summary(audit: Audit, console: Console) -> None:
         scale = f"{audit.scale.lo:g} to {audit.scale.hi:g} ({'declared' if audit.scale.declared else 'taken'})"
     console.print(
         f"scores {audit.range.lo:g} to {audit.range.hi:g}, mean {audit.mean:.4g}, std {audit.std:.3g},"
-        f" {audit.distinct} distinct; scale {scale}, {audit.direction}\n",
-        soft_wrap=True,
+        f" {audit.distinct} distinct"
     )
+    console.print(f"scale {scale}, {audit.direction}\n")
 
 
 def _print_histogram(audit: Audit, console: Console) -> None:
