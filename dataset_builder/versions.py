@@ -8,7 +8,8 @@ from types import ModuleType
 import msgspec
 
 import dataset_builder.distortions
-from dataset_builder.distort import distort_item
+from dataset_builder.distort import applied, distort_item, truth_of
+from dataset_builder.encode import CARRIER
 from dataset_builder.engine import Item
 from dataset_builder.gather import Gathered, Run
 from dataset_builder.video import inspect_item
@@ -17,7 +18,7 @@ from schemas.errors import CallError
 from schemas.manifest import Quarantined
 from schemas.plugins import load_plugin, plugin_names
 from schemas.recipe import Distort
-from schemas.record import Distortion, Media, Origin, Record
+from schemas.record import Media, Origin, Record
 
 
 def add_versions(gathered: Gathered, run: Run, distort: Distort, folder: Path) -> set[str]:
@@ -41,8 +42,7 @@ def add_versions(gathered: Gathered, run: Run, distort: Distort, folder: Path) -
         {
             "source": str(gathered.files[record.id]),
             "media": msgspec.to_builtins(record.media),
-            "kind": kind,
-            "severity": severity,
+            "chain": [msgspec.to_builtins(applied(kind, severity, plugins=run.plugins))],
             "seed": run.recipe.seed,
             "out_folder": str(folder),
             "plugins": [str(path) for path in run.plugins],
@@ -61,7 +61,7 @@ def add_versions(gathered: Gathered, run: Run, distort: Distort, folder: Path) -
                 )
             )
             continue
-        chain = [Distortion(name=modules[kind].NAME, severity=severity)]
+        chain = [applied(kind, severity, plugins=run.plugins)]
         version = Record(
             id=f"{record.id}@{kind}-{severity}",
             source=record.source,
@@ -69,8 +69,14 @@ def add_versions(gathered: Gathered, run: Run, distort: Distort, folder: Path) -
             group=record.group,
             split=record.split,
             media=msgspec.convert(outcome.result, Media),
-            distortions=chain,
-            origin=Origin(record_id=record.id, sha256=record.media.sha256, chain=chain, seed=run.recipe.seed),
+            distortions=truth_of(chain, run.plugins),
+            origin=Origin(
+                record_id=record.id,
+                sha256=record.media.sha256,
+                chain=chain,
+                seed=run.recipe.seed,
+                encoder={} if record.media.kind == "image" else CARRIER,
+            ),
         )
         gathered.records[version.id] = version
         gathered.files[version.id] = folder / version.media.path

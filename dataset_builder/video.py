@@ -124,11 +124,21 @@ def rgb_of(frame: VideoFrame) -> Pixels:
     return frame.reformat(format="rgb24", threads=1).to_ndarray().astype(np.uint8, copy=False)
 
 
+def decoded_frames(path: Path) -> Iterator[tuple[VideoFrame, int, bool]]:
+    """Decode a clip: each frame as stored, its quarter turns counter-clockwise as displayed, and whether it is a still.
+
+    Raises MediaError.
+    """
+    with _opened(path) as (container, stream):
+        still = _is_still(container)
+        for frame in _frames(container, stream):
+            yield frame, _quarter_turns(frame), still
+
+
 def rgb_frames(path: Path) -> Iterator[Pixels]:
     """Decode a clip and give its frames one by one as [H, W, 3] uint8 RGB, as displayed. Raises MediaError."""
-    with _opened(path) as (container, stream):
-        for frame in _frames(container, stream):
-            yield np.ascontiguousarray(np.rot90(rgb_of(frame), _quarter_turns(frame)))
+    for frame, turns, _ in decoded_frames(path):
+        yield np.ascontiguousarray(np.rot90(rgb_of(frame), turns))
 
 
 def small_lumas(path: Path, size: int, per_second: float) -> Iterator[tuple[float, Pixels]]:

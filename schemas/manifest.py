@@ -57,5 +57,5 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     records: int
     quarantined: int
     transient: int
-    remarks: list[str]
     files: dict[str, FileEntry]
+    remarks: list[str] = []

@@ -114,13 +114,37 @@ class Stall(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             raise ValueError(f"a stall starts at 0 s or later and lasts above 0 s, got {self.start}, {self.duration}")
 
 
+Box = tuple[float, float, float, float]
+"""A rectangle: x and y of its upper left corner, width and height, as fractions of the frame."""
+
+
+class Applied(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One distortion as it is applied: a file of `dataset_builder/distortions`, and all that it is given.
+
+    `parameters` are the numbers behind the severity; `start` and `end` are seconds, None = throughout; `box` is a part
+    of the frame, None = all of it.
+    """
+
+    kind: str
+    severity: int
+    parameters: dict[str, float]
+    start: float | None = None
+    end: float | None = None
+    box: Box | None = None
+
+
 class Origin(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How a clip was made from another one: the recipe that regenerates it."""
+    """How a clip was made from another one: all that regenerates its bytes, given the other one's.
+
+    `record_id` and `sha256` are the other clip's; `chain` is applied in its order; `encoder` is how the result is
+    written (empty for a still image, which is a PNG).
+    """
 
     record_id: str
     sha256: str
-    chain: list[Distortion]
+    chain: list[Applied]
     seed: int
+    encoder: dict[str, str]
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -17,19 +17,18 @@ import msgspec
 import typer
 import yaml
 
-import dataset_builder.distortions
 from dataset_builder import engine
 from dataset_builder.corpus import write_jsonl
 from dataset_builder.demo.contents import CONTENTS, Content, locate
 from dataset_builder.demo.quality import quality
 from dataset_builder.demo.views import SIZE, VIEWS, clean_frames, read_pictures
-from dataset_builder.distort import SEVERITIES, Degradation, Shape, distorted
+from dataset_builder.distort import SEVERITIES, Shape, applied, distorted, truth_of
 from dataset_builder.encode import encode_picture, encode_video, through_codec
+from dataset_builder.frame import frames_of_rgb
 from dataset_builder.video import Pixels
 from schemas.draws import pick, share, shuffled
 from schemas.errors import DataError
-from schemas.plugins import load_plugin
-from schemas.record import Distortion, GroundTruth
+from schemas.record import Applied, GroundTruth
 
 FRAMES, FPS = 16, 8.0
 SHAPE = Shape(SIZE, SIZE, FPS, FRAMES)
@@ -60,8 +59,8 @@ def make_view(item: dict[str, Any]) -> dict[str, Any]:
         frames, done = clean, []
         if severity:
             wanted = _windowed(kind, severity, stem, seed)
-            frames = list(distorted(iter(clean), SHAPE, wanted, seed=seed, key=stem))
-            done = [_ground_truth(wanted)]
+            made = distorted(frames_of_rgb(clean), SHAPE, [wanted], seed=seed, key=stem)
+            frames, done = [frame.rgb() for frame in made], truth_of([wanted])
         encode_video(frames, FPS, out / "ugc" / "clips" / name)
         rows["truth"].append(msgspec.to_builtins(GroundTruth(clip=name, distortions=done)))
         main = done[0].name if done else ""
@@ -78,17 +77,12 @@ def _versions(stem: str, seed: int) -> list[tuple[str, int]]:
     return [(k, s) for k in KINDS for s in sorted(shuffled(SEVERITIES, seed, stem, k)[:PER_KIND])]
 
 
-def _windowed(kind: str, severity: int, stem: str, seed: int) -> Degradation:
+def _windowed(kind: str, severity: int, stem: str, seed: int) -> Applied:
     """Let every fourth distortion last for a second or so only: ground truth for questions about time."""
     if share(seed, stem, kind, str(severity), "window") < 0.75 or kind == "compression":
-        return Degradation(kind, severity)
+        return applied(kind, severity)
     start = pick((0.0, 0.5), seed, stem, kind, "start")
-    return Degradation(kind, severity, start=start, end=start + 1.5)
-
-
-def _ground_truth(wanted: Degradation) -> Distortion:
-    name = load_plugin(dataset_builder.distortions, wanted.kind).NAME
-    return Distortion(name=name, severity=wanted.severity, start=wanted.start, end=wanted.end)
+    return applied(kind, severity, start=start, end=start + 1.5)
 
 
 def _make_session(content: Content, view: str, number: int, out: Path, seed: int) -> list[Any]:
@@ -96,7 +90,8 @@ def _make_session(content: Content, view: str, number: int, out: Path, seed: int
     name = f"{content.name}-{view}-session-{number}.mp4"
     draw = (seed, name)
     reference = clean_frames(content, view, 2 * FRAMES, seed)
-    played = list(through_codec(iter(reference), FPS, pick(SESSION_CRF, *draw, "crf")))
+    coded = through_codec(frames_of_rgb(reference), FPS, pick(SESSION_CRF, *draw, "crf"))
+    played = [frame.rgb() for frame in coded]
     events = pick(SESSION_EVENTS, *draw, "events")
     before = sorted(shuffled(range(4, 2 * FRAMES, 5), *draw, "where")[:events])
     lengths = {at: 4 * (1 + int(3 * share(*draw, str(at)))) for at in before}

@@ -5,19 +5,28 @@ The rate factor (CRF, ITU-T H.264 quantisation around that step) rises by 5 a se
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from dataset_builder.distort import Shape
 from dataset_builder.encode import through_codec
-from dataset_builder.video import Pixels
+from dataset_builder.frame import Frame
 
 NAME = "compression artifact"
 STILLS = True
-CRF = (30, 35, 40, 45, 50)
+STEPS = tuple({"crf": crf} for crf in (30, 35, 40, 45, 50))
 
 
-def apply(frames: Iterator[Pixels], shape: Shape, severity: int, rng: np.random.Generator) -> Iterator[Pixels]:
+def apply(
+    frames: Iterator[Frame], shape: Shape, step: Mapping[str, float], rng: np.random.Generator
+) -> Iterator[Frame]:
     """Pass all frames through the encoder."""
-    return through_codec(frames, shape.fps, CRF[severity - 1])
+    return through_codec(frames, shape.fps, int(step["crf"]))
+
+
+def probe(frames: Sequence[Frame], clean: Sequence[Frame]) -> float:
+    """Measure the coding error: root mean square of the luma difference."""
+    pairs = zip(frames, clean, strict=True)
+    square = [np.mean((a.planes()[0].astype(float) - b.planes()[0]) ** 2) for a, b in pairs]
+    return float(np.sqrt(np.mean(square)))

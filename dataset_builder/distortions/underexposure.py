@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from dataset_builder.distort import Shape
 from dataset_builder.filtering import exposed
-from dataset_builder.video import Pixels
+from dataset_builder.frame import Frame
 
 NAME = "underexposure"
 STILLS = True
-STOPS = (0.7, 1.4, 2.2, 3.1, 4.2)
+STEPS = tuple({"stops": -stops} for stops in (0.7, 1.4, 2.2, 3.1, 4.2))
 
 
-def apply(frames: Iterator[Pixels], shape: Shape, severity: int, rng: np.random.Generator) -> Iterator[Pixels]:
-    """Expose every frame by some stops (halvings of light) less."""
-    return exposed(frames, -STOPS[severity - 1])
+def apply(
+    frames: Iterator[Frame], shape: Shape, step: Mapping[str, float], rng: np.random.Generator
+) -> Iterator[Frame]:
+    """Expose every frame by some stops (doublings of light) less."""
+    return (exposed(frame, step["stops"]) for frame in frames)
+
+
+def probe(frames: Sequence[Frame], clean: Sequence[Frame]) -> float:
+    """Measure the mean luma lost, in 8-bit steps."""
+    return -float(np.mean([a.planes()[0].mean() - b.planes()[0].mean() for a, b in zip(frames, clean, strict=True)]))

@@ -4,7 +4,9 @@ import hashlib
 import itertools
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import av
 import msgspec
@@ -12,8 +14,9 @@ import numpy as np
 import pytest
 
 import dataset_builder.distortions
-from dataset_builder.distort import SEVERITIES, Degradation, Shape, distort_item, distorted
-from dataset_builder.encode import EXACT, encode_video
+from dataset_builder.distort import SEVERITIES, Shape, applied, distort_item, distorted, truth_of
+from dataset_builder.encode import encode_video
+from dataset_builder.frame import EXACT, Frame, frames_of, frames_of_rgb
 from dataset_builder.video import MediaError, Pixels, inspect, rgb_frames
 from schemas.errors import CallError
 from schemas.plugins import load_plugin, plugin_names
@@ -22,81 +25,109 @@ from stages.wording.taxonomy import kind_of
 KINDS = plugin_names(dataset_builder.distortions)
 SIZE, FRAMES = 128, 16
 SHAPE = Shape(SIZE, SIZE, 8.0, FRAMES)
+BLUR = [msgspec.to_builtins(applied("blur", 5))]
+
+
+def lumas(frames: Iterable[Frame]) -> list[Pixels]:
+    return [frame.planes()[0].copy() for frame in frames]
 
 
 @pytest.fixture(scope="session")
-def clean(real_clips: dict[str, Path]) -> list[Pixels]:
-    return [frame[80:208, 200:328] for frame in list(rgb_frames(real_clips["bikes"]))[::3][:FRAMES]]
+def clean(real_clips: dict[str, Path]) -> list[Frame]:
+    taken = itertools.islice(frames_of(real_clips["bikes"]), 0, 3 * FRAMES, 3)
+    return [frame.cropped(200, 80, SIZE, SIZE) for frame in taken]
 
 
-def apply(frames: list[Pixels], kind: str, severity: int, seed: int = 0, **window: float) -> list[Pixels]:
-    shape = Shape(frames[0].shape[1], frames[0].shape[0], 8.0, len(frames))
-    return list(distorted(iter(frames), shape, Degradation(kind, severity, **window), seed=seed, key="k"))
+def apply(frames: list[Frame], kind: str, severity: int, seed: int = 0, **where: Any) -> list[Frame]:
+    shape = Shape(frames[0].width, frames[0].height, 8.0, len(frames))
+    return list(distorted(iter(frames), shape, [applied(kind, severity, **where)], seed=seed, key="k"))
 
 
-def probe(kind: str, frames: list[Pixels], clean: list[Pixels]) -> float:
-    """A physical measure that sees the distortion, larger for more of it; coding error needs the clean clip."""
-    grey = np.stack(frames).astype(float).mean(axis=3)
-    linear = (np.stack(frames) / 255.0) ** 2.2
-    if kind == "blur":
-        return -float(np.abs(np.diff(grey, axis=2)).mean())
-    if kind == "compression":
-        return float(((grey - np.stack(clean).astype(float).mean(axis=3)) ** 2).mean())
-    if kind == "noise":
-        return float(np.abs(np.diff(grey, axis=2, n=2)).mean())
-    if kind == "overexposure":
-        return float((np.stack(frames) >= 254).mean() + linear.mean())
-    if kind == "underexposure":
-        return -float(linear.mean())
-    if kind == "stutter":
-        return float((np.abs(np.diff(grey, axis=0)).mean(axis=(1, 2)) == 0).mean())
-    return float(np.abs(np.diff(grey.mean(axis=(1, 2)), n=2)).mean())
+def same(one: Frame, other: Frame) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(one.planes(), other.planes(), strict=True))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_distortion_keeps_the_contract(kind: str, clean: list[Pixels]) -> None:
+def test_every_distortion_keeps_the_contract(kind: str, clean: list[Frame]) -> None:
     module = load_plugin(dataset_builder.distortions, kind)
     assert module.__doc__
     assert kind_of(module.NAME)
     assert isinstance(module.STILLS, bool)
+    assert len(module.STEPS) == len(SEVERITIES)
     for severity in SEVERITIES:
         frames = apply(clean, kind, severity)
-        assert len(frames) == FRAMES
-        assert all(frame.shape == (SIZE, SIZE, 3) and frame.dtype == np.uint8 for frame in frames)
-        assert all(np.array_equal(a, b) for a, b in zip(frames, apply(clean, kind, severity), strict=True))
+        assert [(frame.width, frame.height, frame.subsampled) for frame in frames] == [(SIZE, SIZE, True)] * FRAMES
+        assert all(same(a, b) for a, b in zip(frames, apply(clean, kind, severity), strict=True))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_severity_is_monotone_in_a_physical_measure(kind: str, clean: list[Pixels]) -> None:
-    def mean_over_seeds(severity: int) -> float:
-        return float(np.mean([probe(kind, apply(clean, kind, severity, seed), clean) for seed in range(3)]))
+def test_severity_is_monotone_in_a_physical_measure(kind: str, clean: list[Frame]) -> None:
+    probe = load_plugin(dataset_builder.distortions, kind).probe
 
-    measured = [probe(kind, clean, clean), *map(mean_over_seeds, SEVERITIES)]
+    def mean_over_seeds(severity: int) -> float:
+        return float(np.mean([probe(apply(clean, kind, severity, seed), clean) for seed in range(3)]))
+
+    measured = [probe(clean, clean), *map(mean_over_seeds, SEVERITIES)]
     assert all(before < after for before, after in itertools.pairwise(measured)), measured
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_odd_sizes_and_short_clips(kind: str, clean: list[Pixels]) -> None:
+def test_odd_sizes_and_short_clips(kind: str, clean: list[Frame]) -> None:
     for count in (1, 2, 3):
+        odd = list(frames_of_rgb(frame.rgb()[:45, :37] for frame in clean[:count]))
         if count == 1 and not load_plugin(dataset_builder.distortions, kind).STILLS:
             with pytest.raises(CallError, match="needs more than one frame"):
-                apply([clean[0]], kind, 3)
+                apply(odd, kind, 3)
             continue
-        frames = apply([frame[:45, :37] for frame in clean[:count]], kind, 5)
-        assert [frame.shape for frame in frames] == [(45, 37, 3)] * count
+        frames = apply(odd, kind, 5)
+        assert [(frame.width, frame.height) for frame in frames] == [(37, 45)] * count
 
 
-def test_a_window_touches_nothing_outside(clean: list[Pixels]) -> None:
-    for kind in KINDS:
-        frames = apply(clean, kind, 5, start=0.5, end=1.5)
-        changed = [not np.array_equal(a, b) for a, b in zip(clean, frames, strict=True)]
-        assert not any(changed[:4] + changed[12:]), kind
-        assert any(changed[4:12]), kind
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_window_touches_nothing_outside(kind: str, clean: list[Frame]) -> None:
+    frames = apply(clean, kind, 5, start=0.5, end=1.5)
+    changed = [not same(a, b) for a, b in zip(clean, frames, strict=True)]
+    assert not any(changed[:4] + changed[12:])
+    assert any(changed[4:12])
 
 
-def test_stuttering_repeats_frames_and_then_catches_up(clean: list[Pixels]) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_box_touches_nothing_outside(kind: str, clean: list[Frame]) -> None:
+    frames = apply(clean, kind, 5, box=(0.25, 0.5, 0.5, 0.25))
+    inside = np.zeros((SIZE, SIZE), bool)
+    inside[64:96, 32:96] = True
+    changed = np.stack([a != b for a, b in zip(lumas(clean), lumas(frames), strict=True)]).any(axis=0)
+    assert not changed[~inside].any()
+    assert changed[inside].mean() > 0.3
+    for index in (1, 2):
+        chroma = np.stack([a.planes()[index] != b.planes()[index] for a, b in zip(clean, frames, strict=True)])
+        assert not chroma.any(axis=0)[~inside[::2, ::2]].any()
+
+
+def test_a_box_in_a_still_has_a_soft_edge(photograph: Path) -> None:
+    (still,) = frames_of(photograph)
+    shape = Shape(still.width, still.height, 1.0, 1)
+    wish = applied("underexposure", 5, box=(0.2, 0.2, 0.5, 0.5))
+    (dark,) = distorted([still], shape, [wish], seed=0, key="k")
+    loss = (still.rgb().astype(int) - dark.rgb()).mean(axis=2)
+    assert loss[:60].max() == 0
+    middle = loss[120]
+    assert middle[180:230].mean() > 3 * middle[91:94].mean() > 0
+
+
+def test_distortions_are_put_on_top_of_each_other(clean: list[Frame]) -> None:
+    chain = [applied("blur", 4), applied("noise", 2, start=1.0, end=2.0)]
+    both = list(distorted(iter(clean), SHAPE, chain, seed=0, key="k"))
+    blurred = apply(clean, "blur", 4)
+    assert all(same(a, b) for a, b in zip(both[:8], blurred[:8], strict=True))
+    assert not any(same(a, b) for a, b in zip(both[8:], blurred[8:], strict=True))
+    truth = truth_of(chain)
+    assert [(d.name, d.main, d.start) for d in truth] == [("spatial blur", True, None), ("noise", False, 1.0)]
+
+
+def test_stuttering_repeats_frames_and_then_catches_up(clean: list[Frame]) -> None:
     frames = apply(clean, "stutter", 4)
-    which = [next(i for i, c in enumerate(clean) if np.array_equal(c, frame)) for frame in frames]
+    which = [next(i for i, c in enumerate(clean) if same(c, frame)) for frame in frames]
     assert all(shown <= index for index, shown in enumerate(which))
     assert which == sorted(which)
     assert len(set(which)) < FRAMES
@@ -106,21 +137,26 @@ def test_stuttering_repeats_frames_and_then_catches_up(clean: list[Pixels]) -> N
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        (Degradation("blurr", 1), "no distortion is called 'blurr'; did you mean 'blur'"),
-        (Degradation("blur", 0), "severity runs from 1 to 5, not 0"),
-        (Degradation("blur", 6), "severity runs from 1 to 5, not 6"),
-        (Degradation("blur", 1, start=5, end=6), "lies outside the clip of 16 frames"),
-        (Degradation("blur", 1, start=1, end=1), "lies outside"),
-        (Degradation("blur", 1, start=-1, end=1), "lies outside"),
-        (Degradation("blur", 1, start=0, end=9), "lies outside"),
-        (Degradation("blur", 1, start=0, end=2.5), "lies outside"),
-        (Degradation("blur", 1, start=float("nan"), end=1), "lies outside"),
-        (Degradation("stutter", 1, start=0.5, end=0.625), "stutter needs more than one frame"),
+        (("blurr", 1, {}), "no distortion is called 'blurr'; did you mean 'blur'"),
+        (("blur", 0, {}), "severity runs from 1 to 5, not 0"),
+        (("blur", 6, {}), "severity runs from 1 to 5, not 6"),
+        (("blur", 1, {"start": 5, "end": 6}), "lies outside the clip of 16 frames"),
+        (("blur", 1, {"start": 1, "end": 1}), "lies outside"),
+        (("blur", 1, {"start": -1, "end": 1}), "lies outside"),
+        (("blur", 1, {"start": 0, "end": 9}), "lies outside"),
+        (("blur", 1, {"start": 0, "end": 2.5}), "lies outside"),
+        (("blur", 1, {"start": float("nan"), "end": 1}), "lies outside"),
+        (("blur", 1, {"box": (0.5, 0.5, 0.6, 0.5)}), "lies outside a frame of 128 x 128"),
+        (("blur", 1, {"box": (0.5, 0.5, 0.05, 0.5)}), "covers fewer than 16"),
+        (("stutter", 1, {"start": 0.5, "end": 0.625}), "stutter needs more than one frame"),
     ],
 )
-def test_impossible_wishes_are_refused_by_name(wanted: Degradation, message: str, clean: list[Pixels]) -> None:
+def test_impossible_wishes_are_refused_by_name(
+    wanted: tuple[str, int, dict[str, Any]], message: str, clean: list[Frame]
+) -> None:
+    kind, severity, where = wanted
     with pytest.raises(CallError, match=message):
-        distorted(iter(clean), SHAPE, wanted, seed=0, key="k")
+        distorted(iter(clean), SHAPE, [applied(kind, severity, **where)], seed=0, key="k")
 
 
 def test_the_carrier_adds_nothing_visible(tmp_path: Path, real_clips: dict[str, Path]) -> None:
@@ -141,8 +177,7 @@ def test_the_same_frames_give_the_same_bytes_in_any_process(tmp_path: Path, real
     item = {
         "source": str(real_clips["carphone_pristine"]),
         "media": msgspec.to_builtins(media),
-        "kind": "noise",
-        "severity": 2,
+        "chain": [msgspec.to_builtins(applied("noise", 2, start=1.0, end=2.0, box=(0.25, 0.25, 0.5, 0.5)))],
         "seed": 7,
         "out_folder": str(tmp_path),
         "plugins": [],
@@ -161,7 +196,7 @@ def test_a_clip_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path, rea
     cut = tmp_path / "cut.mp4"
     cut.write_bytes(real_clips["bikes"].read_bytes()[:-100_000])
     media = inspect(real_clips["bikes"], "a.mp4")
-    item = {"source": str(cut), "media": msgspec.to_builtins(media), "kind": "blur", "severity": 1, "seed": 0}
+    item = {"source": str(cut), "media": msgspec.to_builtins(media), "chain": BLUR, "seed": 0}
     with pytest.raises(MediaError):
         distort_item({**item, "out_folder": str(tmp_path / "out"), "plugins": []})
     assert not list((tmp_path / "out").rglob("*"))
@@ -169,16 +204,18 @@ def test_a_clip_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path, rea
 
 def test_a_still_becomes_a_still(tmp_path: Path, photograph: Path) -> None:
     media = inspect(photograph, "cat.png")
-    item = {"source": str(photograph), "media": msgspec.to_builtins(media), "kind": "blur", "severity": 5, "seed": 0}
+    item = {"source": str(photograph), "media": msgspec.to_builtins(media), "chain": BLUR, "seed": 0}
     made = distort_item({**item, "out_folder": str(tmp_path), "plugins": []})
     blurred = inspect(tmp_path / made["path"], "x")
     assert (blurred.kind, blurred.width, blurred.height, blurred.codec) == ("image", 451, 300, "png")
 
 
-def test_a_users_distortion_is_one_file(tmp_path: Path, clean: list[Pixels]) -> None:
+def test_a_users_distortion_is_one_file(tmp_path: Path, clean: list[Frame]) -> None:
     (tmp_path / "negative.py").write_text(
-        '"""Negative."""\nNAME, STILLS = "high contrast", True\n'
-        "def apply(frames, shape, severity, rng):\n    return (255 - frame for frame in frames)\n"
+        '"""Negative."""\nNAME, STILLS, STEPS = "high contrast", True, ({},) * 5\n'
+        "def apply(frames, shape, step, rng):\n    return (frame.with_rgb(255 - frame.rgb()) for frame in frames)\n"
     )
-    frames = list(distorted(iter(clean), SHAPE, Degradation("negative", 1), seed=0, key="k", plugins=[tmp_path]))
-    assert np.array_equal(frames[3], 255 - clean[3])
+    wanted = applied("negative", 1, plugins=[tmp_path])
+    (still,) = frames_of_rgb([clean[3].rgb()], video=False)
+    (frame,) = distorted([still], Shape(SIZE, SIZE, 1.0, 1), [wanted], seed=0, key="k", plugins=[tmp_path])
+    assert np.array_equal(frame.rgb(), 255 - clean[3].rgb())

@@ -118,7 +118,7 @@ def test_single_scores_of_waterloo_iv_give_spread_and_number(tmp_path: Path) -> 
     assert bad.field == "individual_scores"
     *phones, other = read(waterloo_iv, tmp_path, "data.csv", where={"device": "phone"})
     assert all(isinstance(row, LabelRow) for row in phones)
-    assert other == Remark("left out by where: device is not phone")
+    assert other == Remark("left out by where: device is not phone", "data.csv")
 
 
 def test_another_table_is_not_taken_for_sessions(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_p1203_means_come_with_stalls_of_their_own_context_on_playback(tmp_path:
     assert first.score is not None
     assert (first.score.value, first.score.std, first.score.ratings, first.score.ci95) == (4.5, 0.51, 24, 0.22)
     assert (first.stalls, first.group) == (None, "itu_p1203/TR04_SRC901")
-    assert left_out == Remark("left out by where: context is not pc")
+    assert left_out == Remark("left out by where: context is not pc", "subjective_scores/mos.csv")
     assert isinstance(second, LabelRow)
     assert [(stall.start, stall.duration) for stall in second.stalls or []] == [(0, 2), (12, 4), (26, 4)]
 
