@@ -90,9 +90,10 @@ def test_levels_of_many_are_levels_of_each(scores: list[float], lo: float, width
 
 
 def test_hard_share_is_the_mean_of_the_levels_own_shares() -> None:
-    """Scores 1, 3, 5 on their minmax range; the second has no known std."""
-    found = audit(labels([1.0, 3, 5], std=np.array([0.4, np.nan, 0.0])))
-    assert found.hard_share == pytest.approx((level_distribution(0.0, 0.1)[0] + 1) / 2, abs=1e-12)
+    """Minmax of 1 to 5 puts 2.4 at 0.35, poor; no std is known of 3, and that of 5 is 0."""
+    found = audit(labels([1.0, 2.4, 3, 5], std=np.array([0.4, 0.8, np.nan, 0.0])))
+    shares = level_distribution(0.0, 0.1)[0], level_distribution(0.35, 0.2)[1], 1.0
+    assert found.hard_share == pytest.approx(sum(shares) / 3, abs=1e-12)
     assert audit(labels([1.0, 3, 5])).hard_share is None
 
 
