@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from schemas.levels import Direction
+from schemas.session import Session
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -136,8 +137,8 @@ class Applied(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 class Origin(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How a clip was made from another one: all that regenerates its bytes, given the other one's.
 
-    `record_id` and `sha256` are the other clip's; `chain` is applied in its order; `encoder` is how the result is
-    written (empty for a still image, which is a PNG).
+    `record_id` and `sha256` are the other clip's; `chain` is applied in its order, or `session` is played and the chain
+    is empty; `encoder` is how the result is written (empty for a still image, which is a PNG).
     """
 
     record_id: str
@@ -145,6 +146,7 @@ class Origin(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     chain: list[Applied]
     seed: int
     encoder: dict[str, str]
+    session: Session | None = None
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

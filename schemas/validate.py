@@ -25,6 +25,7 @@ from schemas.passport import Passport
 from schemas.recipe import BuildRecipe, TrainRecipe
 from schemas.record import GroundTruth, Record
 from schemas.sample import Sample
+from schemas.session import ClipSession, Session
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -34,6 +35,8 @@ PUBLISHED: dict[str, type[msgspec.Struct]] = {
     "annotation": Annotation,
     "pair": Pair,
     "sample": Sample,
+    "session": Session,
+    "clip-session": ClipSession,
     "manifest": Manifest,
     "quarantined": Quarantined,
     "benchmark-lock": BenchmarkLock,
