@@ -36,7 +36,7 @@ from dataset_builder import engine
 from dataset_builder.demo.contents import CONTENTS, locate
 from dataset_builder.encode import encode_video
 from dataset_builder.fingerprint import RATE, Fingerprint, fingerprint_item, quantised
-from dataset_builder.leaks import candidates, find_matches
+from dataset_builder.leaks import candidates, find_matches, is_blank
 from dataset_builder.passport import Track, from_samples
 from dataset_builder.progress import tracker
 from dataset_builder.video import Pixels, rgb_frames, rgb_of
@@ -63,6 +63,10 @@ class Attack:
     kept: float = 1.0
     fps: float | None = None
     speed: float = 1.0
+
+    def keeps_time(self) -> bool:
+        """Say whether the copy begins with what the clip begins with."""
+        return self.kept == self.speed == 1
 
 
 LETTERBOX = ("pad", "iw:iw*9/10:(ow-iw)/2:(oh-ih)/2:black")
@@ -258,24 +262,35 @@ def fingerprints(what: str, function: str, items: list[dict[str, Any]], track: T
     return found
 
 
-def measure_recall(
-    clips: list[Fingerprint], copies: list[Fingerprint], items: list[dict[str, Any]], relation: NDArray[np.int8]
+def measure(
+    what: str,
+    clips: list[Fingerprint],
+    copies: list[Fingerprint],
+    items: list[dict[str, Any]],
+    relation: NDArray[np.int8],
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Look for all copies among all clips: rows of recall by attack, and of false positives by relation."""
-    matches = find_matches(copies, clips)
-    of = np.array([item["of"] for item in items])
+    """Look for all clips and all copies among all clips: rows of recall by attack, and of false positives."""
+    matches, of = find_matches(copies, clips), [item["of"] for item in items]
     found = {match.query for match in matches if match.reference == of[match.query]}
     rows = []
-    for name in [*PROMISED, *BEYOND]:
-        indices = [i for i, item in enumerate(items) if item["attack"] == name]
-        hits = sum(i in found for i in indices)
+    for name in dict.fromkeys(item["attack"] for item in items):
+        every = [i for i, item in enumerate(items) if item["attack"] == name]
+        seen = [i for i in every if not is_blank(clips[of[i]])]
         rows.append(
-            {"attack": name, "promised": name in PROMISED, "copies": len(indices), "recall": hits / len(indices)}
+            {
+                f"{what}: attack": name if name in PROMISED else f"({name})",
+                "copies": len(every),
+                "recall": len(found & set(every)) / len(every),
+                "not blank": len(seen),
+                "recall of those": len(found & set(seen)) / len(seen),
+            }
         )
-    kept = {i for i, item in enumerate(items) if item["attack"] in PROMISED}
-    wrong = [(of[m.query], m.reference) for m in matches if m.query in kept]
-    total = [relation[of[sorted(kept)]]]
-    return rows, _false_positives("copies against clips", np.concatenate(total), relation, wrong)
+    promised = [i for i, item in enumerate(items) if item["attack"] in PROMISED]
+    wrong = [(of[m.query], m.reference) for m in matches if items[m.query]["attack"] in PROMISED]
+    false = _false_positives(f"{what}: copies, clips", relation[[of[i] for i in promised]], relation, wrong)
+    pairs = [(m.query, m.reference) for m in find_matches(clips, clips) if m.query < m.reference]
+    upper = relation[np.triu_indices(len(clips), 1)]
+    return rows, _false_positives(f"{what}: clips, clips", upper, relation, pairs) + false
 
 
 def _false_positives(
@@ -369,17 +384,26 @@ def main() -> None:
         items = [{"path": plans[i]["path"], "of": i, "attack": name} for i in chosen for name in [*PROMISED, *BEYOND]]
         copies = fingerprints("making copies", "attack_item", items, track)
     relation = relations(plans)
-    recalls, false = measure_recall(clips, copies, items, relation)
-    upper = relation[np.triu_indices(len(plans), 1)]
-    pairs = [(m.query, m.reference) for m in find_matches(clips, clips) if m.query < m.reference]
-    false = _false_positives("clips against clips", upper, relation, pairs) + false
+    blank = sum(map(is_blank, clips))
+    recalls, false = measure("clips", clips, copies, items, relation)
+    at_once = [i for i, item in enumerate(items) if {**PROMISED, **BEYOND}[item["attack"]].keeps_time()]
+    stills, still_copies = [first_picture(clip) for clip in clips], [first_picture(copies[i]) for i in at_once]
+    still_recalls, still_false = measure("stills", stills, still_copies, [items[i] for i in at_once], relation)
     speed = measure_speed(clips, asked.speed, 10, asked.speed // 20)
-    show(recalls, f"recall: {len(chosen)} of {len(clips)} clips from {len({p['file'] for p in plans})} files")
-    show(false, "false positives")
-    show([speed], f"speed on {cpu()}")
+    files = len({plan["file"] for plan in plans})
+    print(f"{len(clips)} clips, {blank} of them blank, from {files} files; copies of {len(chosen)} of them")
+    for rows in (recalls, false, still_recalls, still_false, [speed]):
+        show(rows, f"on {cpu()}" if rows == [speed] else "")
     if asked.json:
-        found = {"cpu": cpu(), "clips": len(clips), "recall": recalls, "false positives": false, "speed": speed}
-        asked.json.write_text(json.dumps(found, indent=2))
+        found = {"cpu": cpu(), "clips": len(clips), "blank": blank, "recall": recalls, "false": false, "speed": speed}
+        asked.json.write_text(
+            json.dumps({**found, "still recall": still_recalls, "still false": still_false}, indent=2)
+        )
+
+
+def first_picture(clip: Fingerprint) -> Fingerprint:
+    """Take the first quarter of a second of a clip as a still."""
+    return Fingerprint(np.concatenate([clip.words[:1, :2], np.zeros((1, 2), np.uint64)], axis=1), 0.0)
 
 
 if __name__ == "__main__":

@@ -37,16 +37,18 @@ LAG = 2
 """Movement is what changes within so many samples."""
 FREQUENCIES = sorted(((y, x) for y in range(12) for x in range(12)), key=lambda f: (f[0] ** 2 + f[1] ** 2, f))[1:65]
 """The 64 lowest spatial frequencies but the mean, in half periods per height and width."""
-DEAD_PICTURE, DEAD_MOVEMENT = 0.3, 0.2
+DEAD_PICTURE, DEAD_MOVEMENT = 0.15, 0.2
 """Amplitudes, in steps of 8-bit luma, below which a sign is not to be trusted."""
-DEAD_SHARE = 0.25
+DEAD_SHARE = 0.5
 """The same as a share of the median amplitude of a sample."""
 BORDER_LUMA = 40
 """A border is at most so bright (8-bit luma)."""
 BORDER_SPREAD = 8
-"""Within a border row, and between the rows of a border, luma differs by so much at most: codecs ring beside edges."""
+"""Within a border row, and between the rows of a border, luma differs by so much at most."""
 BORDER_STEP = 20
-"""Where a border ends, luma rises by so much at least within three rows: a dark part of the picture ends softly."""
+"""Where a border ends, luma rises by so much at least within two rows: a dark part of the picture ends softly."""
+RINGING = 4
+"""So many rows of a border beside the picture may be uneven: a codec's blocks ring."""
 BORDER_LIMIT = 0.4
 """A border takes at most so much of the height or width on one side."""
 
@@ -164,9 +166,9 @@ def _evenness(lumas: NDArray[np.float64]) -> NDArray[np.float64]:
 def _borders(one: NDArray[np.float64], other: NDArray[np.float64]) -> tuple[int, int]:
     """Count the rows of the two borders. Where only one ends in an edge, the other may be as wide: bars are centred."""
     first, second = _edge(one), _edge(other)
-    if first and not second and (other[: first - 1] <= BORDER_SPREAD).all():
+    if first and not second and (other[: max(1, first - RINGING)] <= BORDER_SPREAD).all():
         return first, first
-    if second and not first and (one[: second - 1] <= BORDER_SPREAD).all():
+    if second and not first and (one[: max(1, second - RINGING)] <= BORDER_SPREAD).all():
         return second, second
     return first, second
 
@@ -174,8 +176,11 @@ def _borders(one: NDArray[np.float64], other: NDArray[np.float64]) -> tuple[int,
 def _edge(off: NDArray[np.float64]) -> int:
     """Count the even rows before an edge; 0 when there is no edge."""
     uneven = off > BORDER_SPREAD
-    rows, limit = int(np.argmax(uneven)), int(BORDER_LIMIT * len(off))
-    if not uneven.any() or rows == 0 or rows > limit or not (level := off[rows : rows + 3].max()) >= BORDER_STEP:
+    rows = int(np.argmax(uneven))
+    if not uneven.any() or rows == 0:
         return 0
+    near = off[rows : rows + RINGING + 2]
     # A row that is half bar, half picture belongs to the side it looks like.
-    return rows + int(np.argmax(off[rows : rows + 3] >= level / 2))
+    edge = rows + int(np.argmax(near >= near.max() / 2))
+    steep = off[edge : edge + 2].max() - off[edge - 1] >= BORDER_STEP
+    return edge if steep and edge <= BORDER_LIMIT * len(off) else 0

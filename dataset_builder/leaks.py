@@ -30,9 +30,10 @@ KEY_NEAR = 16
 WINDOW = 12
 """Samples that must agree in a row (3 s), or all of a clip that is shorter."""
 SHORT = 4
-"""A window of fewer samples (under 1 s), stills among them, falls under the stricter limit."""
-PICTURE_LIMIT, STRICT_PICTURE_LIMIT = 0.2, 0.1
-"""Share of the picture's signs that may contradict each other, of those that both clips have."""
+"""A window of fewer samples (under 1 s), stills among them, is short."""
+PICTURE_LIMIT, RESTING_PICTURE_LIMIT, SHORT_PICTURE_LIMIT = 0.2, 0.12, 0.1
+"""Share of the picture's signs that may contradict each other, of those that both clips have. A picture that rests, or
+is short, says less than one that moves, so less may contradict it."""
 PICTURE_SUPPORT = 16
 """Signs of a sample, on average, that both clips must have: flat pictures match nothing."""
 ROUGH_LIMIT = 0.3
@@ -43,7 +44,7 @@ MANY = 200_000
 """Hits of a block that are looked at together."""
 MOVING = 8
 """Signs of movement of a sample, on average, from which on a clip counts as moving, and movement must agree."""
-MOVEMENT_LIMIT = 0.35
+MOVEMENT_LIMIT = 0.4
 """Agreement of movement at least: signs that agree less those that do not, over the geometric mean of their counts."""
 
 
@@ -205,7 +206,7 @@ def compare(one: Fingerprint, other: Fingerprint) -> Likeness | None:
     picture = differ / np.maximum(agree + differ, 1)
     movement = moves / np.sqrt(np.maximum(moves_a, 1) * np.maximum(moves_b, 1))
     moving = np.maximum(moves_a, moves_b) >= MOVING * np.maximum(pairs, 1)
-    limit = PICTURE_LIMIT if window >= SHORT else STRICT_PICTURE_LIMIT
+    limit = np.where(moving, PICTURE_LIMIT, RESTING_PICTURE_LIMIT) if window >= SHORT else SHORT_PICTURE_LIMIT
     good = (inside == window) & (picture <= limit) & (agree + differ >= PICTURE_SUPPORT * window)
     good &= ~moving | (movement >= MOVEMENT_LIMIT)
     if not good.any():
@@ -234,9 +235,9 @@ def _signs(a: Words, b: Words, part: int) -> tuple[Counts, Counts]:
 
 
 def _windowed(pairs: Counts, window: int) -> Counts:
-    """Sum along alignments: [k, n, m] to [k, n + m - 1, n - window + 1].
+    """Sum counts of pairs of samples along alignments: [k, n, m] to [k, n + m - 1, n - window + 1].
 
-    At [:, d, i] stands the sum over the pairs of samples (i + s, i + s + d - (n - 1)) for s below `window`.
+    At [:, d, i] stands the sum over the pairs (i + s, i + s + d - (n - 1)) for s below `window`.
     """
     kinds, n, m = pairs.shape
     rows = np.zeros((kinds, n + m - 1, n + 1), np.int64)
