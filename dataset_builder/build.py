@@ -12,6 +12,8 @@ from typing import Any
 
 import av
 import msgspec
+import numpy as np
+import PIL
 
 import dataset_builder.sources
 import stages
@@ -21,6 +23,7 @@ from dataset_builder.corpus import (
     CARD,
     MANIFEST,
     QUARANTINE,
+    RECORDS,
     file_entry,
     files_of,
     replacing,
@@ -82,6 +85,7 @@ def _build_into(partial: Path, out: Path, run: Run, asked: dict[str, ModuleType]
     portable = _portable(recipe)
     answered = _ask(gathered, portable, asked, distorted)
     _write_data(partial, gathered, run, answered)
+    _write_records(partial, gathered, portable, answered)
     manifest = _finish(partial, gathered, portable, answered)
     return Built(out, manifest, sorted(gathered.quarantine, key=_quarantine_order))
 
@@ -214,7 +218,8 @@ def _write_data(partial: Path, gathered: Gathered, run: Run, answered: dict[str,
             by_split[gathered.records[sample.media[0].record_id].split].append(sample)
         for split, rows in by_split.items():
             write_samples(partial, config, split, rows)
-    if run.recipe.media == "reference":
+    if run.recipe.media != "copy":
+        shutil.rmtree(partial / "media", ignore_errors=True)  # what distorting left
         return
     shown = {m.path: m.record_id for samples in answered.values() for s in samples for m in s.media}
     advance = run.track("copying clips", len(shown))
@@ -224,6 +229,17 @@ def _write_data(partial: Path, gathered: Gathered, run: Run, answered: dict[str,
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(gathered.files[record_id], target)
         advance()
+    for path in files_of(partial):
+        if path.startswith("media/") and path not in shown:
+            (partial / path).unlink()  # rendered, but no stage asks about it
+
+
+def _write_records(partial: Path, gathered: Gathered, recipe: BuildRecipe, answered: dict[str, list[Sample]]) -> None:
+    """Write the record of every clip that is shown, and of the clean clips that they were made from."""
+    shown = {media.record_id for samples in answered.values() for s in samples for media in s.media}
+    made_from = {origin.record_id for name in shown if (origin := gathered.records[name].origin)}
+    records = (_placed(gathered.records[name], recipe) for name in sorted(shown | made_from))
+    write_jsonl(partial / RECORDS, records)
 
 
 def _finish(partial: Path, gathered: Gathered, recipe: BuildRecipe, answered: dict[str, list[Sample]]) -> Manifest:
@@ -239,7 +255,7 @@ def _finish(partial: Path, gathered: Gathered, recipe: BuildRecipe, answered: di
         name=recipe.name,
         recipe_sha256=digest(recipe),
         recipe=plain(recipe),
-        tools={"av": av.__version__, "libavcodec": ".".join(map(str, av.library_versions["libavcodec"]))},
+        tools=_tools(),
         scales=[gathered.scales[source.name] for source in recipe.sources if source.name in gathered.scales],
         configs=counts,
         media=recipe.media,
@@ -251,6 +267,12 @@ def _finish(partial: Path, gathered: Gathered, recipe: BuildRecipe, answered: di
     )
     (partial / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
     return manifest
+
+
+def _tools() -> dict[str, str]:
+    """Name the libraries on which the bytes of clips depend."""
+    libraries = {name: ".".join(map(str, av.library_versions[name])) for name in ("libavcodec", "libswscale")}
+    return {"av": av.__version__, **libraries, "numpy": np.__version__, "pillow": PIL.__version__}
 
 
 def _count(samples: Sequence[Sample], gathered: Gathered) -> ConfigCount:

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dataset_builder.corpus import MANIFEST, QUARANTINE, file_entry, files_of, read_manifest
+from dataset_builder.corpus import MANIFEST, QUARANTINE, RECORDS, file_entry, files_of, read_manifest
 from schemas import SCHEMA_VERSION
 from schemas.levels import LEVELS
 from schemas.manifest import FileEntry, Manifest, Quarantined
 from schemas.recipe import BuildRecipe, RecipeError, convert, digest
+from schemas.record import Record
 from schemas.sample import MediaRef, Sample
 from schemas.validate import Problem, read_jsonl
 
@@ -43,6 +44,7 @@ def check(corpus: Path, media_root: Path | None = None) -> Iterator[Problem]:
     for path in sorted((corpus / "data").glob("*/*.jsonl")):
         yield from _check_data_file(path, corpus, manifest, seen)
     yield from _check_counts(corpus, manifest, seen)
+    yield from _check_records(corpus, seen)
     yield from _check_media(corpus, manifest, seen, media_root)
 
 
@@ -68,7 +70,7 @@ def _check_files(corpus: Path, manifest: Manifest) -> Iterator[Problem]:
     for path, entry in sorted(manifest.files.items()):
         yield from _check_bytes(corpus / path, path, entry)
     for path in files_of(corpus):
-        if path not in manifest.files:
+        if path not in manifest.files and not (manifest.media == "recipes" and path.startswith("media/")):
             yield Problem(path, 0, "", "the manifest does not list this file: remove it, or build again")
 
 
@@ -148,15 +150,38 @@ def _check_counts(corpus: Path, manifest: Manifest, seen: _Seen) -> Iterator[Pro
             yield Problem(QUARANTINE, 0, "", f"holds {len(rows)} rows, {transient} transient; the manifest says {told}")
 
 
+def _check_records(corpus: Path, seen: _Seen) -> Iterator[Problem]:
+    """Hold the clips that samples show to the records of these clips."""
+    if not (corpus / RECORDS).is_file():
+        return  # _check_files tells
+    shown = {media.record_id: media for media in seen.media.values()}
+    known: set[str] = set()
+    for line, record in read_jsonl(corpus / RECORDS, Record, RECORDS):
+        if isinstance(record, Problem):
+            yield record
+            continue
+        known.add(record.id)
+        media = shown.get(record.id)
+        if media and (media.sha256, media.frames, media.fps) != (
+            record.media.sha256,
+            record.media.frames,
+            record.media.fps,
+        ):
+            yield Problem(RECORDS, line, "media", f"{record.id!r} is another clip than its samples show")
+    for record_id in sorted(shown.keys() - known):
+        yield Problem(RECORDS, 0, "", f"there is no record of {record_id!r}, which samples show")
+
+
 def _check_media(corpus: Path, manifest: Manifest, seen: _Seen, media_root: Path | None) -> Iterator[Problem]:
+    root = {"copy": corpus, "recipes": corpus, "reference": media_root}[manifest.media]
     for path, media in sorted(seen.media.items()):
+        file = root / path if root else None
         if manifest.media == "copy":
             entry = manifest.files.get(path)
             if entry is None or entry.sha256 != media.sha256:
                 yield Problem(path, 0, "", f"sample media of {media.record_id!r}: not the file that the manifest lists")
-        elif media_root is not None:
-            file = media_root / path
-            if not file.is_file():
-                yield Problem(path, 0, "", f"the clip of {media.record_id!r} is missing below the media root")
-            elif file_entry(file).sha256 != media.sha256:
+        elif file and file.is_file():
+            if file_entry(file).sha256 != media.sha256:
                 yield Problem(path, 0, "", f"the clip of {media.record_id!r} is another file than when it was read")
+        elif file and manifest.media == "reference":
+            yield Problem(path, 0, "", f"the clip of {media.record_id!r} is missing below the media root")

@@ -18,10 +18,16 @@ Plugins = Annotated[
 ]
 
 
+Clips = Annotated[
+    list[Path] | None, typer.Option(help="A folder below which clean clips lie.", exists=True, file_okay=False)
+]
+
+
 def mount(app: typer.Typer) -> None:
     """Add the commands to the command line."""
     for command in (demo, build, check, export):
         app.command()(command)
+    app.command("regenerate")(regenerate_clips)
     app.command("list")(list_plugins)
     dataset_builder.audit_command.mount(app)
     dataset_builder.lock_commands.mount(app)
@@ -31,7 +37,7 @@ def mount(app: typer.Typer) -> None:
 def demo(
     out: Annotated[Path, typer.Option(help="Where everything goes.")] = Path("vqa2-demo"),
     seed: Annotated[int, typer.Option(min=0, help="Seed of clips, splits, wording and training.")] = 0,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes [default: all cores].")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes (default: all cores).")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the whole chain on real content: clips, corpus, a tiny trained model and its scores."""
@@ -48,8 +54,8 @@ def demo(
 def build(
     recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file.")],
     overrides: Annotated[list[str] | None, typer.Argument(help="Changes to it, such as seed=1 split.test=0.3")] = None,
-    out: Annotated[Path | None, typer.Option(help="The corpus folder [default: <recipe name>-corpus].")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes [default: all cores].")] = None,
+    out: Annotated[Path | None, typer.Option(help="The corpus folder (default: <recipe name>-corpus).")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes (default: all cores).")] = None,
     plugins: Plugins = None,
     as_json: AsJson = False,
 ) -> None:
@@ -117,20 +123,33 @@ def check(
         list[Path] | None, typer.Option(help="A benchmark's leak passport: none of its clips may be trained on.")
     ] = None,
     near_duplicates: Annotated[bool, typer.Option(help="Look for the same pictures in two splits.")] = False,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes that read clips [default: all cores].")] = None,
+    regenerate: Annotated[bool, typer.Option(help="Render every distorted clip again and compare the bytes.")] = False,
+    clips: Clips = None,
+    plugins: Plugins = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes that read clips (default: all cores).")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check a corpus folder: checksums, schemas, media, levels, counts, splits; on demand, leaks."""
+    """Check a corpus folder: checksums, schemas, media, levels, counts, splits; on demand, leaks and regeneration."""
     from dataset_builder.check import check as check_corpus
 
     problems = [str(problem) for problem in check_corpus(corpus, media_root)]
+    if regenerate:
+        from dataset_builder.progress import tracker
+        from dataset_builder.regenerate import Means
+        from dataset_builder.regenerate import regenerate as render_again
+
+        with tracker() as track:
+            means = Means(workers, plugins=plugins or (), track=track)
+            again = render_again(corpus, clips or [], means, keep=False)
+        problems += [str(problem) for problem in again.problems]
+        typer.echo(f"{again.rendered} clips render to the same bytes, {again.copied} are clean", err=True)
     if against or near_duplicates:
         from dataset_builder.passport import corpus_clips, leaks, read_passport
         from dataset_builder.progress import tracker
 
-        passports, clips = [read_passport(path) for path in against or []], corpus_clips(corpus, media_root)
+        passports, shown = [read_passport(path) for path in against or []], corpus_clips(corpus, media_root)
         with tracker() as track:
-            found = leaks(clips, passports, near_duplicates=near_duplicates, workers=workers, track=track)
+            found = leaks(shown, passports, near_duplicates=near_duplicates, workers=workers, track=track)
             problems += [str(problem) for problem in found]
     if as_json:
         typer.echo(orjson.dumps({"ok": not problems, "problems": problems}).decode())
@@ -139,6 +158,30 @@ def check(
             typer.echo(problem)
         typer.echo(f"{corpus}: {f'{len(problems)} problems' if problems else 'no problems'}")
     if problems:
+        raise typer.Exit(1)
+
+
+def regenerate_clips(
+    corpus: Annotated[Path, typer.Argument(help="The corpus folder.")],
+    clips: Clips = None,
+    plugins: Plugins = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes (default: all cores).")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put the clips of a corpus back from its records and the clean clips: copied, or rendered to the same bytes."""
+    from dataset_builder.progress import tracker
+    from dataset_builder.regenerate import Means, regenerate
+
+    with tracker() as track:
+        done = regenerate(corpus, clips or [], Means(workers, plugins=plugins or (), track=track))
+    if as_json:
+        summary = {"rendered": done.rendered, "copied": done.copied, "there": done.there}
+        typer.echo(orjson.dumps({**summary, "problems": [str(problem) for problem in done.problems]}).decode())
+    else:
+        for problem in done.problems:
+            typer.echo(str(problem))
+        typer.echo(f"{done.rendered} clips rendered, {done.copied} copied, {done.there} were there")
+    if done.problems:
         raise typer.Exit(1)
 
 

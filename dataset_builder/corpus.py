@@ -16,11 +16,14 @@ import msgspec
 from schemas.draws import share
 from schemas.errors import CallError, DataError
 from schemas.manifest import FileEntry, Manifest
+from schemas.record import Record
 from schemas.sample import Sample
 from schemas.validate import Problem, check_bytes, read_jsonl
 
 MANIFEST = "manifest.json"
 QUARANTINE = "quarantine.jsonl"
+RECORDS = "records.jsonl"
+"""What is known of every clip that is shown, and of every clean clip that one of them was made from."""
 CARD = "README.md"
 SHARD_ROWS = 50_000
 """Rows a data file holds at most, about: a split of more is spread over shards by hash(id)."""
@@ -74,6 +77,19 @@ def read_samples(corpus: Path, config: str, split: str | None = None) -> Iterato
             if isinstance(sample, Problem):
                 raise DataError(str(sample))
             yield Located(sample, f"{name}:{line}")
+
+
+def read_records(corpus: Path) -> list[Record]:
+    """Read the records of a corpus. Raises CallError when it has none, DataError naming a line that is wrong."""
+    path = corpus / RECORDS
+    if not path.is_file():
+        raise CallError(f"{str(corpus)!r}: there is no {RECORDS} in it: build it again")
+    found = []
+    for _, record in read_jsonl(path, Record, RECORDS):
+        if isinstance(record, Problem):
+            raise DataError(str(record))
+        found.append(record)
+    return found
 
 
 def write_samples(corpus: Path, config: str, split: str, samples: Sequence[Sample]) -> None:

@@ -46,9 +46,12 @@ def opinions_of(
         np.array([value for _, _, value in kept], np.float64),
         model,
     )
+    collapsed = found.collapsed
     for name, index in subjects.items():
         if found.rejected[index]:
             yield Remark(f"the ratings of subject {name!r} do not count: rejected by {model}")
+        if model == "p910" and collapsed[index]:
+            yield Remark(f"subject {name!r} alone decides under {model}, left without inconsistency: try p913")
     for clip, index in clips.items():
         score = first[clip].score
         if score is None or math.isnan(found.mos[index]):

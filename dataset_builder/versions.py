@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 
 import msgspec
 
 import dataset_builder.distortions
-from dataset_builder.distort import applied, distort_item, truth_of
+from dataset_builder.distort import distort_item, truth_of
 from dataset_builder.encode import CARRIER
 from dataset_builder.engine import Item
 from dataset_builder.gather import Gathered, Run
+from dataset_builder.sampling import planned
 from dataset_builder.video import inspect_item
-from schemas.draws import shuffled
 from schemas.errors import CallError
 from schemas.manifest import Quarantined
 from schemas.plugins import load_plugin, plugin_names
@@ -32,26 +32,26 @@ def add_versions(gathered: Gathered, run: Run, distort: Distort, folder: Path) -
             raise CallError(f"distort.sources: no source is called {name!r}; there are: {', '.join(known)}")
     kinds = distort.kinds or plugin_names(dataset_builder.distortions, run.plugins)
     modules = {kind: load_plugin(dataset_builder.distortions, kind, run.plugins) for kind in kinds}
-    planned = [
-        (record, kind, severity)
-        for record_id in sorted(gathered.records)
-        if (record := gathered.records[record_id]).source in distort.sources
-        for kind, severity in _drawn(record, modules, distort, run.recipe.seed)
+    clean = [record for record in gathered.records.values() if record.source in distort.sources]
+    plan = planned(clean, modules, distort, run.recipe.seed, run.plugins)
+    origins = [
+        Origin(
+            record_id=record.id,
+            sha256=record.media.sha256,
+            chain=chain,
+            seed=run.recipe.seed,
+            encoder={} if record.media.kind == "image" else CARRIER,
+        )
+        for record, chain in plan
     ]
     items = [
-        {
-            "source": str(gathered.files[record.id]),
-            "media": msgspec.to_builtins(record.media),
-            "chain": [msgspec.to_builtins(applied(kind, severity, plugins=run.plugins))],
-            "seed": run.recipe.seed,
-            "out_folder": str(folder),
-            "plugins": [str(path) for path in run.plugins],
-        }
-        for record, kind, severity in planned
+        version_item(gathered.files[record.id], record, origin, folder, run.plugins)
+        for (record, _), origin in zip(plan, origins, strict=True)
     ]
     outcomes = run.each("distorting", "dataset_builder.versions:make_version", items)
     distorted = set()
-    for (record, kind, severity), outcome in zip(planned, outcomes, strict=True):
+    for (record, chain), origin, outcome in zip(plan, origins, outcomes, strict=True):
+        kind, severity = chain[0].kind, chain[0].severity
         if outcome.result is None:
             table, row = gathered.rows[record.id]
             reason = f"{record.media.path}: {kind} of severity {severity} cannot be made: {outcome.error}"
@@ -61,7 +61,6 @@ def add_versions(gathered: Gathered, run: Run, distort: Distort, folder: Path) -
                 )
             )
             continue
-        chain = [applied(kind, severity, plugins=run.plugins)]
         version = Record(
             id=f"{record.id}@{kind}-{severity}",
             source=record.source,
@@ -70,13 +69,7 @@ def add_versions(gathered: Gathered, run: Run, distort: Distort, folder: Path) -
             split=record.split,
             media=msgspec.convert(outcome.result, Media),
             distortions=truth_of(chain, run.plugins),
-            origin=Origin(
-                record_id=record.id,
-                sha256=record.media.sha256,
-                chain=chain,
-                seed=run.recipe.seed,
-                encoder={} if record.media.kind == "image" else CARRIER,
-            ),
+            origin=origin,
         )
         gathered.records[version.id] = version
         gathered.files[version.id] = folder / version.media.path
@@ -85,13 +78,16 @@ def add_versions(gathered: Gathered, run: Run, distort: Distort, folder: Path) -
     return distorted
 
 
-def _drawn(record: Record, modules: dict[str, ModuleType], distort: Distort, seed: int) -> list[tuple[str, int]]:
-    """Draw which distortions a clip gets: kinds in a drawn order, severities in turn."""
-    still = record.media.kind == "image"
-    usable = [kind for kind, module in modules.items() if module.STILLS or not still]
-    drawn = shuffled(sorted(usable), seed, record.id, "distortions")[: distort.per_clip]
-    severities = shuffled(distort.severities, seed, record.id, "severities")
-    return [(kind, severities[index % len(severities)]) for index, kind in enumerate(drawn)]
+def version_item(source: Path, record: Record, origin: Origin, folder: Path, plugins: Sequence[Path]) -> Item:
+    """Give what `make_version` needs: the clean clip's file and record, how it is changed, and where to."""
+    return {
+        "source": str(source),
+        "media": msgspec.to_builtins(record.media),
+        "chain": msgspec.to_builtins(origin.chain),
+        "seed": origin.seed,
+        "out_folder": str(folder),
+        "plugins": [str(path) for path in plugins],
+    }
 
 
 def make_version(item: Item) -> Item:

@@ -128,20 +128,29 @@ class SourceRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 class Distort(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Make stage-1 clips from clean ones: `per_clip` distorted versions of each clip of the named sources.
 
-    `kinds` are files of `dataset_builder/distortions` (empty = all), `severities` run from 1 to 5.
+    `kinds` are files of `dataset_builder/distortions` (empty = all), `severities` run from 1 to 5; kinds and severities
+    come equally often in each split. `local_time` and `local_space` are the shares of versions whose distortion lasts
+    for 1 to 3 s only, or lies in a quarter of the frame; `second` is the share of versions from severity 3 on that get
+    a second distortion, two steps weaker at least, on top of the main one.
     """
 
     sources: list[str]
     kinds: list[str] = []
-    severities: list[int] = msgspec.field(default_factory=lambda: [2, 4])
+    severities: list[int] = msgspec.field(default_factory=lambda: [1, 2, 3, 4, 5])
     per_clip: int = 2
+    local_time: float = 0.0
+    local_space: float = 0.0
+    second: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse severities that are none, and nothing to do."""
+        """Refuse severities that are none, shares that are none, and nothing to do."""
         if not self.severities or not all(1 <= severity <= 5 for severity in self.severities):
             raise ValueError(f"severities: severity runs from 1 to 5, got {self.severities}")
         if self.per_clip < 1:
             raise ValueError(f"per_clip is 1 or more, got {self.per_clip}")
+        for name in ("local_time", "local_space", "second"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is a share from 0 to 1, got {getattr(self, name)}")
 
 
 class SplitShares(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -160,8 +169,9 @@ class SplitShares(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 class BuildRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What `vqa2 build` makes: from which sources, which stages, worded how, split how.
 
-    `media: copy` puts clips into the corpus as `media/ab/<sha256>.<ext>`; `media: reference` leaves them where they
-    are (one source; the reader then gives the media root). `max_quarantine` is the most inputs that may end in
+    `media: copy` puts clips into the corpus as `media/ab/<sha256>.<ext>`; `media: recipes` leaves them out, to be put
+    there by `vqa2 regenerate`; `media: reference` leaves them where they are (one source; the reader then gives the
+    media root). `max_quarantine` is the most inputs that may end in
     quarantine before `build` exits 1, None = no limit. `timeout` is the most seconds one clip may take.
     """
 
@@ -170,7 +180,7 @@ class BuildRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     stages: list[str] = []
     seed: int = 0
     prompts: Literal["published", "varied"] = "published"
-    media: Literal["copy", "reference"] = "copy"
+    media: Literal["copy", "reference", "recipes"] = "copy"
     split: SplitShares = SplitShares()
     distort: Distort | None = None
     max_quarantine: int | None = None
