@@ -1,4 +1,9 @@
-"""Overexposure: more light than the sensor holds. A gain in linear light (gamma 2.2), then clipping at white."""
+"""Overexposure: more light than the sensor holds. A gain in linear light, then each channel clips at white by itself.
+
+A display shows the power GAMMA of its signal (ITU-R BT.1886, there 2.4), so this is one table on R'G'B'. It goes
+through RGB, unlike underexposure: a bright colour loses its strongest channel first and turns pale or shifts in hue,
+which no table on luma and chroma apart can do.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +18,8 @@ from dataset_builder.frame import Frame
 NAME = "overexposure"
 STILLS = True
 STEPS = tuple({"stops": stops} for stops in (0.5, 1.0, 1.6, 2.3, 3.1))
+CLIPPED = 225
+"""Luma from which a pixel counts as washed out: white is 235."""
 
 
 def apply(
@@ -23,5 +30,9 @@ def apply(
 
 
 def probe(frames: Sequence[Frame], clean: Sequence[Frame]) -> float:
-    """Measure the mean luma gained, in 8-bit steps."""
-    return float(np.mean([a.planes()[0].mean() - b.planes()[0].mean() for a, b in zip(frames, clean, strict=True)]))
+    """Measure the share of pixels that are washed out, beyond those that were so before."""
+    return _washed_out(frames) - _washed_out(clean)
+
+
+def _washed_out(frames: Sequence[Frame]) -> float:
+    return float(np.mean([np.mean(frame.planes()[0] >= CLIPPED) for frame in frames]))
