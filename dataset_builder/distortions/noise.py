@@ -2,29 +2,42 @@
 
 With a full well of W electrons a pixel of linear value v collects v W on average, with variance v W (shot, Poisson,
 taken as normal) + R^2 (read noise): the EMVA 1288 camera model. Linear light is taken with a gamma of 2.2.
-Powers are read off tables: between processors the last bit of a computed power may differ, and with it the bytes.
+A still gets it on R, G and B. In a video a pixel's noise follows its luma, as if it were grey: three independent
+channels of equal spread give luma and chroma the shares of it that the weights of ITU-R BT.709 say, in subsampled
+chroma half of that, as the mean of four pixels has. Every result is read off a table of value and random byte: between
+processors the last bit of a computed power may differ, and with it the bytes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import sqrt
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from dataset_builder.distort import Shape
 from dataset_builder.filtering import GAMMA
-from dataset_builder.frame import Frame
+from dataset_builder.frame import BLACK, WHITE, Frame
+from dataset_builder.video import Pixels
+
+Floats = NDArray[np.float64]
 
 NAME = "noise"
 STILLS = True
 STEPS = tuple({"full_well": well, "read_electrons": 2.0} for well in (1200, 450, 170, 65, 25))
-_LINEAR = (np.arange(256) / 255.0) ** GAMMA
-_STEPS = 4095
-_DISPLAYED = np.rint(255 * (np.arange(_STEPS + 1) / _STEPS) ** (1 / GAMMA)).astype(np.uint8)
-"""From linear light in 12 bits to what an 8-bit display signal holds."""
-_NORMAL = np.rint(4096 * ndtri((np.arange(65536) + 0.5) / 65536)).astype(np.int32)
-"""Normal deviates, in 1/4096, for 16 random bits."""
+_RED, _GREEN, _BLUE = 0.2126, 0.7152, 0.0722
+"""The weights of R', G' and B' in luma (ITU-R BT.709)."""
+_LUMA_SHARE = sqrt(_RED**2 + _GREEN**2 + _BLUE**2)
+_BLUE_SHARE = sqrt(_RED**2 + _GREEN**2 + (1 - _BLUE) ** 2) / (2 * (1 - _BLUE))
+_RED_SHARE = sqrt((1 - _RED) ** 2 + _GREEN**2 + _BLUE**2) / (2 * (1 - _RED))
+_CHROMA = 16, 240
+_CHROMA_RANGE = 224
+"""What 8-bit chroma may be, and the width of that."""
+_DRAWN = ndtri((np.arange(256) + 0.5) / 256)
+_NORMAL = _DRAWN / _DRAWN.std()
+"""A normal deviate for each random byte, of variance 1."""
 
 
 def apply(
@@ -32,13 +45,46 @@ def apply(
 ) -> Iterator[Frame]:
     """Add noise to every frame."""
     well, read = step["full_well"], step["read_electrons"]
-    level = np.rint(_STEPS * _LINEAR).astype(np.int32)
-    spread = np.rint(_STEPS * np.sqrt(_LINEAR * well + read**2) / well).astype(np.int32)
+    channel = np.rint(255 * _noisy(np.arange(256) / 255, well, read)).astype(np.uint8)
+    signal = np.clip((np.arange(256) - BLACK) / (WHITE - BLACK), 0, 1)
+    luma = np.rint(BLACK + (WHITE - BLACK) * _noisy(signal, well, read, _LUMA_SHARE)).astype(np.uint8)
+    spread = _CHROMA_RANGE * _noisy(signal, well, read).std(axis=1, keepdims=True) * _NORMAL
     for frame in frames:
-        pixels = frame.rgb()
-        drawn = np.frombuffer(rng.bytes(2 * pixels.size), "<u2").reshape(pixels.shape)
-        seen = level[pixels] + (spread[pixels] * _NORMAL[drawn] + 2048 >> 12)
-        yield frame.with_rgb(_DISPLAYED[np.clip(seen, 0, _STEPS)])
+        if frame.is_rgb:
+            pixels = frame.rgb()
+            yield frame.with_rgb(channel.take(_drawn(pixels, rng)))
+            continue
+        y, u, v = frame.planes()
+        half = 2 if frame.subsampled else 1
+        under = y[::half, ::half]
+        blue, red = (
+            _moved(plane, np.rint(spread * share / half).astype(np.int16), under, rng)
+            for plane, share in ((u, _BLUE_SHARE), (v, _RED_SHARE))
+        )
+        yield frame.with_planes(luma.take(_drawn(y, rng)), blue, red)
+
+
+def _noisy(signal: Floats, well: float, read: float, share: float = 1.0) -> Floats:
+    """Give what a display shows for each signal of 256 and each random byte, [256, 256] from 0 to 1."""
+    light = (signal**GAMMA)[:, None]
+    seen = light + share * np.sqrt(light * well + read**2) / well * _NORMAL
+    shown: Floats = np.clip(seen, 0, 1) ** (1 / GAMMA)
+    return shown
+
+
+def _drawn(values: Pixels, rng: np.random.Generator) -> NDArray[np.uint16]:
+    """Draw a byte for each value; the two are an index into a table of [256, 256]."""
+    drawn = np.frombuffer(rng.bytes(values.size), np.uint8).reshape(values.shape)
+    index = values.astype(np.uint16)
+    index <<= 8
+    index |= drawn
+    return index
+
+
+def _moved(plane: Pixels, shifts: NDArray[np.int16], under: Pixels, rng: np.random.Generator) -> Pixels:
+    """Move chroma by noise as strong as that of the luma it lies under."""
+    moved: Pixels = np.clip(shifts.take(_drawn(under, rng)) + plane, *_CHROMA).astype(np.uint8)
+    return moved
 
 
 def probe(frames: Sequence[Frame], clean: Sequence[Frame]) -> float:
