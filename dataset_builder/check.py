@@ -173,7 +173,7 @@ def _check_records(corpus: Path, seen: _Seen) -> Iterator[Problem]:
 
 
 def _check_media(corpus: Path, manifest: Manifest, seen: _Seen, media_root: Path | None) -> Iterator[Problem]:
-    root = {"copy": corpus, "recipes": corpus, "reference": media_root}[manifest.media]
+    root = {"copy": corpus, "recipes": corpus, "reference": media_root}.get(manifest.media)
     for path, media in sorted(seen.media.items()):
         file = root / path if root else None
         if manifest.media == "copy":

@@ -29,7 +29,7 @@ def create(
     out: Annotated[Path, typer.Option(help="The lock file to write.")],
     config: Annotated[str, typer.Option(help="Which config of the corpus.")] = "stage2-ugc",
     split: Annotated[str, typer.Option(help="Which split.")] = "test",
-    name: Annotated[str | None, typer.Option(help="What to call it [default: <corpus>/<config>/<split>].")] = None,
+    name: Annotated[str | None, typer.Option(help="What to call it (default: <corpus>/<config>/<split>).")] = None,
     media_root: Annotated[Path | None, typer.Option(help="Where the clips of media: reference lie.")] = None,
     as_json: AsJson = False,
 ) -> None:
