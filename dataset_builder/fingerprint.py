@@ -25,6 +25,9 @@ from dataset_builder.video import MediaError, small_lumas
 Words = NDArray[np.uint64]
 """[samples, 4]: bits of the picture's positive and negative signs, and of the movement's; 64 frequencies each."""
 
+Lumas = NDArray[np.float32]
+Amplitudes = NDArray[np.float64]
+
 RATE = 4
 """Samples a second."""
 FRAMES_A_SECOND = 16
@@ -33,6 +36,8 @@ GRID = 128
 """Frames are squeezed to GRID x GRID before anything else: sizes and aspect ratios do not matter."""
 EXTREMES = 0.05
 """The brightest and the darkest share of a picture count as no brighter or darker than the rest: a logo is small."""
+LONGEST = 1800
+"""Seconds that a clip may last: half an hour takes half a gigabyte."""
 LAG = 2
 """Movement is what changes within so many samples."""
 FREQUENCIES = sorted(((y, x) for y in range(12) for x in range(12)), key=lambda f: (f[0] ** 2 + f[1] ** 2, f))[1:65]
@@ -73,58 +78,58 @@ def fingerprint_item(item: dict[str, Any]) -> dict[str, Any]:
     return {"words": found.words.astype(">u8").tobytes().hex(), "seconds": found.seconds}
 
 
-def _samples(path: Path) -> tuple[NDArray[np.float64], float]:
+def _samples(path: Path) -> tuple[Lumas, float]:
     """Average the frames of each quarter of a second: [samples, GRID, GRID] luma, and how long the clip lasts.
 
     A sample without a frame (frame rates below RATE, frozen pictures of a variable rate) shows what the one before did.
     """
-    sums: list[NDArray[np.float64]] = []
-    counts: list[int] = []
+    means: list[Lumas] = []
+    nothing: Lumas = np.zeros((GRID, GRID), np.float32)
+    total, count = nothing, 0
     last = step = 0.0
     for seconds, luma in small_lumas(path, GRID, FRAMES_A_SECOND):
-        at = int(seconds * RATE + 1e-6)
-        if at > 4 * 3600 * RATE:
-            raise MediaError("lasts longer than four hours: cut it into clips")
-        while len(sums) <= at:
-            shown = sums[-1] / counts[-1] if sums else np.zeros((GRID, GRID))
-            sums.append(shown if len(sums) < at else np.zeros((GRID, GRID)))
-            counts.append(1 if len(counts) < at else 0)
-        sums[at] = sums[at] + luma
-        counts[at] += 1
+        if seconds > LONGEST:
+            raise MediaError(f"lasts longer than {LONGEST} s: cut it into clips")
+        while len(means) < int(seconds * RATE + 1e-6):
+            means.append(total / np.float32(count) if count else means[-1])
+            total, count = nothing, 0
+        total, count = total + luma, count + 1
         last, step = seconds, seconds - last if seconds > last else step
-    if not sums:
+    if not count:
         raise MediaError("no frame decodes")
-    means = np.stack([total / max(count, 1) for total, count in zip(sums, counts, strict=True)])
-    return means, round(last + step, 3)
+    return np.stack([*means, total / np.float32(count)]), round(last + step, 3)
 
 
-def coefficients(lumas: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def coefficients(lumas: Lumas) -> tuple[Amplitudes, Amplitudes]:
     """Cut the borders off [samples, GRID, GRID] luma and give amplitudes of FREQUENCIES, two arrays [samples, 64].
 
     The first is of the picture without its brightest and darkest parts, the second of all of it.
     """
     top, bottom, left, right = _picture_box(lumas)
-    picture = lumas[:, top:bottom, left:right]
-    dark, bright = np.quantile(picture, (EXTREMES, 1 - EXTREMES), axis=(1, 2), keepdims=True)
-    return _spectrum(np.clip(picture, dark, bright)), _spectrum(picture)
+    tame, whole = [], []
+    for picture in lumas[:, top:bottom, left:right]:  # one by one: a long clip does not fit into memory many times
+        dark, bright = np.quantile(picture, (EXTREMES, 1 - EXTREMES))
+        tame.append(_spectrum(np.clip(picture, dark, bright)))
+        whole.append(_spectrum(picture))
+    return np.stack(tame), np.stack(whole)
 
 
-def _spectrum(picture: NDArray[np.float64]) -> NDArray[np.float64]:
-    down, across = _basis(picture.shape[1]), _basis(picture.shape[2])
-    spectrum = np.einsum("ky,tyx,lx->tkl", down, picture, across, optimize=True)
-    return np.stack([spectrum[:, y, x] for y, x in FREQUENCIES], axis=1)
+def _spectrum(picture: Lumas) -> Amplitudes:
+    down, across = (_basis(size) for size in picture.shape)
+    spectrum: Amplitudes = down @ picture.astype(np.float64) @ across.T
+    return np.array([spectrum[y, x] for y, x in FREQUENCIES])
 
 
 @functools.cache
-def _basis(size: int) -> NDArray[np.float64]:
+def _basis(size: int) -> Amplitudes:
     """Give the rows of a cosine transform, scaled so that a cosine of amplitude 1 gives 1."""
     frequency, position = np.arange(12)[:, None], np.arange(size)[None, :]
-    rows: NDArray[np.float64] = np.cos(np.pi * frequency * (position + 0.5) / size) * 2 / size
+    rows: Amplitudes = np.cos(np.pi * frequency * (position + 0.5) / size) * 2 / size
     rows[0] /= 2
     return rows
 
 
-def quantised(amplitudes: NDArray[np.float64], whole: NDArray[np.float64]) -> Words:
+def quantised(amplitudes: Amplitudes, whole: Amplitudes) -> Words:
     """Keep the signs of amplitudes [samples, 64] and of changes of `whole`; 0 where they are weak: [samples, 4]."""
     movement = np.zeros_like(whole)
     if len(whole) > LAG:
@@ -142,7 +147,7 @@ def _packed(bits: NDArray[np.bool_]) -> NDArray[np.uint64]:
     return np.ascontiguousarray(np.packbits(bits, axis=1)).view(">u8")[:, 0].astype(np.uint64)
 
 
-def _picture_box(lumas: NDArray[np.float64]) -> tuple[int, int, int, int]:
+def _picture_box(lumas: Lumas) -> tuple[int, int, int, int]:
     """Find the picture within black borders: top, bottom, left, right (ends exclusive) on the grid.
 
     A border is dark, even, at rest through the whole clip, and ends in an edge on one side at least.
@@ -153,17 +158,17 @@ def _picture_box(lumas: NDArray[np.float64]) -> tuple[int, int, int, int]:
     return top, GRID - bottom, left, GRID - right
 
 
-def _evenness(lumas: NDArray[np.float64]) -> NDArray[np.float64]:
+def _evenness(lumas: Lumas) -> Amplitudes:
     """Say how far each row of [samples, rows, columns] is from the shade of the first, which is dark or nothing is."""
     shade = float(np.median(lumas[:, 0]))
     if shade > BORDER_LUMA:
         return np.full(lumas.shape[1], np.inf)
     # A logo may lie on a border: a tenth of a row may differ.
-    off: NDArray[np.float64] = np.quantile(np.abs(lumas - shade), 0.9, axis=2).max(axis=0)
+    off: Amplitudes = np.max([np.quantile(np.abs(luma - shade), 0.9, axis=1) for luma in lumas], axis=0)
     return off
 
 
-def _borders(one: NDArray[np.float64], other: NDArray[np.float64]) -> tuple[int, int]:
+def _borders(one: Amplitudes, other: Amplitudes) -> tuple[int, int]:
     """Count the rows of the two borders. Where only one ends in an edge, the other may be as wide: bars are centred."""
     first, second = _edge(one), _edge(other)
     if first and not second and (other[: max(1, first - RINGING)] <= BORDER_SPREAD).all():
@@ -173,7 +178,7 @@ def _borders(one: NDArray[np.float64], other: NDArray[np.float64]) -> tuple[int,
     return first, second
 
 
-def _edge(off: NDArray[np.float64]) -> int:
+def _edge(off: Amplitudes) -> int:
     """Count the even rows before an edge; 0 when there is no edge."""
     uneven = off > BORDER_SPREAD
     rows = int(np.argmax(uneven))
