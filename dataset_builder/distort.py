@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ import msgspec
 import numpy as np
 
 import dataset_builder.distortions
-from dataset_builder.encode import encode_frames, encode_picture
+from dataset_builder.encode import encode_frames, encode_picture, named_by_bytes
 from dataset_builder.frame import Frame, frames_of
 from dataset_builder.local import blended, box_of
 from schemas.errors import CallError
@@ -146,19 +145,11 @@ def distort_item(item: dict[str, Any]) -> dict[str, Any]:
     plugins = [Path(folder) for folder in item["plugins"]]
     decoded = frames_of(Path(item["source"]))
     frames = distorted(decoded, shape, chain, seed=item["seed"], key=media.sha256, plugins=plugins)
-    out, suffix = Path(item["out_folder"]), ".png" if media.kind == "image" else ".mp4"
-    out.mkdir(parents=True, exist_ok=True)
-    partial = out / f".{os.getpid()}.partial"
-    try:
+
+    def write(path: Path) -> None:
         if media.kind == "image":
-            encode_picture(next(frames).rgb(), partial)
+            encode_picture(next(frames).rgb(), path)
         else:
-            encode_frames(frames, media.fps, partial)
-        with partial.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        path = out / sha256[:2] / f"{sha256}{suffix}"
-        path.parent.mkdir(exist_ok=True)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return {"path": path.relative_to(out).as_posix(), "sha256": sha256}
+            encode_frames(frames, media.fps, path)
+
+    return named_by_bytes(Path(item["out_folder"]), ".png" if media.kind == "image" else ".mp4", write)

@@ -106,6 +106,15 @@ class Frame:
             _view(picture, index)[:] = plane[rows, x // half : (x + width) // half]
         return Frame(picture, self._reformat, self.colour)
 
+    def scaled(self, width: int, height: int) -> Frame:
+        """Give the frame in another size; one of a video keeps its form, with chroma of full size where it is odd."""
+        if (self.width, self.height) == (width, height):
+            return self
+        even = width % 2 == 0 == height % 2
+        wanted = RGB if self.is_rgb else SUBSAMPLED if even else FULL
+        picture = self._reformat.reformat(self._picture, width, height, wanted, interpolation=EXACT, threads=1)
+        return Frame(picture, self._reformat, self.colour)
+
 
 def frames_of(path: Path) -> Iterator[Frame]:
     """Decode a clip or picture and give its frames as displayed, 8 bits deep. Raises MediaError.
