@@ -324,6 +324,8 @@ def test_check_names_the_same_file_even_when_it_is_flat(leaking: Path, tmp_path:
 def test_near_duplicates_are_told_across_splits_only(leaking: Path) -> None:
     (problem,) = leaks(corpus_clips(leaking), [], near_duplicates=True)
     assert "'mine/copied.mp4' of split train shows 'mine/theirs.mp4' of split test" in str(problem)
+    one_group = {path: dataclasses.replace(clip, group="a") for path, clip in corpus_clips(leaking).items()}
+    assert list(leaks(one_group, [], near_duplicates=True)) == []
 
 
 def test_a_clip_that_cannot_be_read_is_said(leaking: Path, tmp_path: Path) -> None:
