@@ -24,7 +24,7 @@ Indices = NDArray[np.int64]
 KEY_STEP = 4
 """Samples from key to key: one a second."""
 SAMPLE_STEP = 2
-"""Of the other side every second sample is looked at, so that a key is at most an eighth of a second off."""
+"""Of the other side every second sample is looked at, so that a key is at most a quarter of a second off."""
 KEY_NEAR = 16
 """A key is near a sample when at most so many of 64 bits (picture, positive) differ."""
 WINDOW = 12
@@ -75,7 +75,10 @@ def find_matches(
     references: Sequence[Fingerprint],
     track: Callable[[str, int], Callable[[], None]] = lambda _what, _total: lambda: None,
 ) -> list[Match]:
-    """Find all pairs of a query and a reference that match, sorted by both indices. Stills match stills only."""
+    """Find all pairs of a query and a reference that match, sorted by both indices.
+
+    A still may be found in a clip too, near its keys.
+    """
     pairs = candidates(queries, references, track)
     advance = track("comparing candidates", len(pairs))
 

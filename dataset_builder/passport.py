@@ -224,5 +224,7 @@ def _duplicates(
 
 
 def _shared(match: Match) -> str:
+    if match.likeness.seconds * RATE <= 1:
+        return " (one picture)"
     mine, theirs = match.likeness.starts
     return f" ({match.likeness.seconds:g} s of it, from {mine:g} s here and {theirs:g} s there)"
