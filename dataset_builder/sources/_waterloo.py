@@ -6,6 +6,7 @@ row's is the initial buffering. Its `mos` column is that of the same segments pl
 
 from __future__ import annotations
 
+import itertools
 import statistics
 from collections.abc import Iterator
 from functools import partial
@@ -16,10 +17,11 @@ import msgspec
 from dataset_builder.labels import CellError, LabelRow, number
 from dataset_builder.sources import About, Labelled, Table, name_of, rating, required_scale, tables, text
 from dataset_builder.sources._stalls import UNKNOWN, on_playback
+from dataset_builder.sources._stalls import session_of as stalled_session
 from dataset_builder.tables import Row, read_table
-from schemas.errors import CallError
 from schemas.recipe import Scale, SourceRecipe
 from schemas.record import Stall
+from schemas.session import Segment, Session
 
 LOGS = "streaming_logs"
 SCALE = Scale(lo=0, hi=100)
@@ -63,25 +65,49 @@ def _individual_scores(cell: str | None) -> list[float]:
     return [value for value in found if value is not None]
 
 
+def session_of(log: Path) -> Session:
+    """Read a log as a session, `video_bitrate` in kbit/s. Raises ValueError for one of no use."""
+    rows = _segments(log)
+    segments = [
+        Segment(
+            representation=text(row, "representation_index") or "",
+            width=int(_number(row, "width")),
+            height=int(_number(row, "height")),
+            bitrate_kbps=_number(row, "video_bitrate"),
+            duration=_number(row, "chunk_duration"),
+        )
+        for row in rows
+    ]
+    return stalled_session(segments, _waits(rows))
+
+
 def _stalls(log: Path) -> list[Stall] | None:
     """Read the stalls of a session from its log; None if there is none. Raises CellError for a log of no use."""
     if not log.is_file():
         return None
-    events: list[tuple[float, float]] = []
-    time = 0.0
     try:
-        for segment in read_table(log, log.name)[1]:
-            if isinstance(segment, CellError):
-                raise segment
-            waited, lasts = (_seconds(segment, key) for key in ("rebuffering_duration", "chunk_duration"))
-            events.append((time, waited))
-            time += lasts
-        return on_playback(events)
-    except (CallError, CellError, ValueError) as error:
+        return on_playback(_waits(_segments(log)))
+    except ValueError as error:
         raise CellError("streaming_log", f"its log {log.name} is of no use: {error}") from None
 
 
-def _seconds(segment: Row, column: str) -> float:
+def _segments(log: Path) -> list[Row]:
+    rows = []
+    for row in read_table(log, log.name)[1]:
+        if isinstance(row, CellError):
+            raise row
+        rows.append(row)
+    return rows
+
+
+def _waits(segments: list[Row]) -> list[tuple[float, float]]:
+    """Give (media time, seconds waited) before each segment."""
+    lengths = (_number(row, "chunk_duration") for row in segments)
+    times = itertools.accumulate(lengths, initial=0.0)
+    return [(time, _number(row, "rebuffering_duration")) for time, row in zip(times, segments, strict=False)]
+
+
+def _number(segment: Row, column: str) -> float:
     value = number(segment.get(column), column)
     if value is None:
         raise CellError(column, f"a segment has no {column}")

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -21,10 +22,12 @@ from dataset_builder.labels import CellError, LabelRow, number
 from dataset_builder.ratings import opinions_of
 from dataset_builder.sources import About, Example, Labelled, Table, name_of, rating, required_scale, tables, text
 from dataset_builder.sources._stalls import UNKNOWN, on_playback
+from dataset_builder.sources._stalls import session_of as stalled_session
 from dataset_builder.tables import Row
 from schemas.errors import CallError
 from schemas.recipe import Scale, SourceRecipe
 from schemas.record import Stall
+from schemas.session import Segment, Session
 
 ABOUT = About(
     title="ITU-T P.1203 open dataset",
@@ -108,11 +111,39 @@ def _stall_lists(folder: Path) -> dict[tuple[str, str], Path]:
     return found
 
 
+def session_of(path: Path) -> Session:
+    """Read the inputs of ITU-T P.1203, I.13 (video segments, `bitrate` in kbit/s) and I.23, as a session.
+
+    Raises ValueError for a file of no use.
+    """
+    document = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        segments = [_segment(number, segment) for number, segment in enumerate(document["I13"]["segments"])]
+        events = _events(document) if "I23" in document else []
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"no inputs of P.1203 in the form of I13.segments and I23.stalling ({error!r})") from None
+    return stalled_session(segments, events)
+
+
+def _segment(number: int, segment: Mapping[str, Any]) -> Segment:
+    width, _, height = str(segment["resolution"]).partition("x")
+    return Segment(
+        representation=segment.get("representation", number),
+        width=int(width),
+        height=int(height),
+        bitrate_kbps=float(segment["bitrate"]),
+        duration=float(segment["duration"]),
+    )
+
+
 def _stalls(path: Path | None) -> list[Stall] | None:
     if path is None:
         return None
     try:
-        events = json.loads(path.read_text(encoding="utf-8"))["I23"]["stalling"]
-        return on_playback((float(start), float(duration)) for start, duration in events)
+        return on_playback(_events(json.loads(path.read_text(encoding="utf-8"))))
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise CellError("pvs_id", f"its stall list {path.name} is of no use: {error!r}") from None
+
+
+def _events(document: Mapping[str, Any]) -> list[tuple[float, float]]:
+    return [(float(start), float(duration)) for start, duration in document["I23"]["stalling"]]

@@ -8,7 +8,7 @@ a file is to run it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -16,10 +16,12 @@ from typing import Any
 
 from dataset_builder.labels import CellError, LabelRow, Remark, number
 from dataset_builder.sources import About, Example, Labelled, Table, name_of, rating, required_scale, text
+from dataset_builder.sources._stalls import session_of as stalled_session
 from dataset_builder.tables import Row, files_of
 from schemas.errors import CallError
 from schemas.recipe import Scale, SourceRecipe
 from schemas.record import Stall
+from schemas.session import Segment, Session
 
 ABOUT = About(
     title="LIVE-NFLX-II",
@@ -39,6 +41,7 @@ SCORE, STALLED, FPS, CLIP, CONTENT = FIELDS = (
     "distorted_mp4_video",
     "content_name",
 )
+SEGMENTS = ("playout_bitrate", "scene_cuts", "per_segment_encoding_width", "per_segment_encoding_height")
 EXAMPLE = Example(
     table="*.mat",
     files={
@@ -72,11 +75,52 @@ def labels(recipe: SourceRecipe, folder: Path) -> Iterator[Labelled]:
         yield Remark(f"{recipe.table} names {len(found)} videos, the set publishes {VIDEOS}")
 
 
-def _video(path: Path) -> Row | CellError:
+def session_of(path: Path) -> Session:
+    """Read a video's file as a session. Raises ValueError for one of no use.
+
+    `scene_cuts` are taken for the frames, of the media without stalls, at which segments start, and `playout_bitrate`
+    for kbit/s, 0 in a stall: so the set's README reads.
+    """
+    import numpy as np
+
+    fields = _video(path, (STALLED, FPS, *SEGMENTS))
+    if isinstance(fields, CellError):
+        raise fields
+    if missing := [name for name in (STALLED, FPS, *SEGMENTS) if fields.get(name) is None]:
+        raise ValueError(f"the file has no {missing[0]}")
+    flags, rates, cuts, widths, heights = (
+        np.atleast_1d(np.asarray(fields[name])).reshape(-1) for name in (STALLED, *SEGMENTS)
+    )
+    if len(rates) != len(flags):
+        raise ValueError(f"playout_bitrate has {len(rates)} frames, {STALLED} {len(flags)}")
+    fps, rates = _frame_rate(number(fields[FPS], FPS)), rates[flags == 0]
+    starts = sorted({0, *(int(cut) for cut in cuts if 0 < cut < len(rates))})
+    if not len(starts) == len(widths) == len(heights):
+        raise ValueError(f"scene_cuts make {len(starts)} segments, there are {len(widths)} encoding widths")
+    segments = [
+        Segment(
+            representation=index,
+            width=int(width),
+            height=int(height),
+            bitrate_kbps=float(rates[start:end].mean()),
+            duration=(end - start) / fps,
+        )
+        for index, (start, end, width, height) in enumerate(
+            zip(starts, [*starts[1:], len(rates)], widths, heights, strict=True)
+        )
+    ]
+    waited, events = 0, []
+    for first, end in _runs(flags):
+        events.append(((first - waited) / fps, (end - first) / fps))
+        waited += end - first
+    return stalled_session(segments, events)
+
+
+def _video(path: Path, names: Sequence[str] = FIELDS) -> Row | CellError:
     import scipy.io
 
     try:
-        fields: dict[str, Any] = scipy.io.loadmat(path, variable_names=FIELDS, simplify_cells=True)
+        fields: dict[str, Any] = scipy.io.loadmat(path, variable_names=names, simplify_cells=True)
     except NotImplementedError:
         return CellError("", "a MATLAB file of version 7.3: save it again as version 7, save(..., '-v7')")
     except (OSError, ValueError, TypeError, KeyError, IndexError, scipy.io.matlab.MatReadError) as error:
@@ -98,10 +142,20 @@ def _label(scale: Scale, row: Row) -> LabelRow:
 
 def _stalls(flags: Any, fps: float | None) -> list[Stall]:
     """Read runs of stalled frames, [frames] of 0 and 1, off a session that plays at `fps` frames per second."""
-    import numpy as np
+    rate = _frame_rate(fps)
+    return [Stall(start=first / rate, duration=(end - first) / rate) for first, end in _runs(flags)]
 
+
+def _frame_rate(fps: float | None) -> float:
     if fps is None or fps <= 0:
         raise CellError(FPS, f"{fps!r} is no frame rate")
+    return fps
+
+
+def _runs(flags: Any) -> list[tuple[int, int]]:
+    """Find runs of stalled frames: first frame, and the one after the last."""
+    import numpy as np
+
     stalled = np.atleast_1d(np.asarray(flags)).astype(bool).reshape(-1)
     edges = np.flatnonzero(np.diff(stalled, prepend=False, append=False)).tolist()
-    return [Stall(start=first / fps, duration=(end - first) / fps) for first, end in list(pairwise(edges))[::2]]
+    return list(pairwise(edges))[::2]
