@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import orjson
 import typer
@@ -25,7 +25,7 @@ Clips = Annotated[
 
 def mount(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    for command in (demo, build, check, export):
+    for command in (demo, build, check, export, sheet):
         app.command()(command)
     app.command("regenerate")(regenerate_clips)
     app.command("list")(list_plugins)
@@ -225,6 +225,27 @@ def export(
         typer.echo(f"{count} samples written to {out} (lost: {exporter.LOSES})")
 
 
+def sheet(
+    clip: Annotated[Path, typer.Argument(help="A video or a picture.")],
+    out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("sheet.png"),
+    kind: Annotated[list[str] | None, typer.Option(help="A distortion, repeatable (default: all).")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of what is drawn by chance.")] = 0,
+    plugins: Plugins = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draw a contact sheet: every distortion of a clip at every severity."""
+    from dataset_builder.progress import tracker
+    from dataset_builder.sheet import contact_sheet
+
+    with tracker() as track:
+        drawn = contact_sheet(clip, kind or (), seed=seed, plugins=plugins or (), track=track)
+    drawn.save(out, "PNG")
+    if as_json:
+        typer.echo(orjson.dumps({"file": str(out), "width": drawn.width, "height": drawn.height}).decode())
+    else:
+        typer.echo(f"{out}: {drawn.width} x {drawn.height} pixels")
+
+
 def list_plugins(
     kind: Annotated[str | None, typer.Argument(help="sources, stages, distortions or exporters.")] = None,
     about: Annotated[bool, typer.Option("--about", help="All that is known of the sources, as Markdown.")] = False,
@@ -239,6 +260,7 @@ def list_plugins(
     import dataset_builder.sources
     import stages
     from dataset_builder import source_table
+    from dataset_builder.distort import describe
     from schemas.errors import CallError
     from schemas.plugins import load_plugin, plugin_names
 
@@ -266,7 +288,10 @@ def list_plugins(
         if kind in {None, name}
     }
     if as_json:
-        typer.echo(orjson.dumps(found).decode())
+        plain: dict[str, Any] = {**found}
+        if "distortions" in found:
+            plain["distortions"] = {name: describe(name, plugins or ()) for name in found["distortions"]}
+        typer.echo(orjson.dumps(plain).decode())
         return
     width = max(len(plugin) for names in found.values() for plugin in names)
     for name, names in found.items():

@@ -54,6 +54,18 @@ def applied(
     return Applied(kind=kind, severity=severity, parameters=parameters, start=start, end=end, box=box)
 
 
+def describe(kind: str, plugins: Sequence[Path] = ()) -> dict[str, Any]:
+    """Tell what a distortion is: its first line, its word, whether it is spatial or temporal, its five severities."""
+    module = load_plugin(dataset_builder.distortions, kind, plugins)
+    return {
+        "about": (module.__doc__ or "").partition("\n")[0],
+        "answer": module.NAME,
+        "kind": "spatial" if module.STILLS else "temporal",
+        "stills": module.STILLS,
+        "severities": {str(severity): dict(module.STEPS[severity - 1]) for severity in SEVERITIES},
+    }
+
+
 def truth_of(chain: Sequence[Applied], plugins: Sequence[Path] = ()) -> list[Distortion]:
     """Say in the taxonomy's words what a chain does; its first distortion is the main one."""
     return [

@@ -18,7 +18,6 @@ from dataset_builder.local import LEAST_SIDE
 from schemas.draws import pick, share
 from schemas.recipe import Distort
 from schemas.record import Applied, Box, Media, Record
-from stages.wording.taxonomy import kind_of
 
 WINDOW_SECONDS = (1, 2, 3)
 """How long a distortion lasts that is local in time; it starts at a whole second (OmniVQA, AAAI 2026)."""
@@ -97,7 +96,7 @@ class _Draw:
     def _box(self, media: Media, kind: str, *names: str) -> Box | None:
         small = BOX_SIDE * min(media.width, media.height) < LEAST_SIDE
         drawn = share(self.seed, *names, "in space") < self.distort.local_space
-        if small or kind_of(self.modules[kind].NAME) != "spatial" or not drawn:
+        if small or not self.modules[kind].STILLS or not drawn:
             return None
         places = range(int((1 - BOX_SIDE) * BOX_STEPS) + 1)
         x, y = (pick(places, self.seed, *names, axis) / BOX_STEPS for axis in ("x", "y"))
