@@ -13,7 +13,7 @@ from schemas.errors import DataError
 
 MIDTONES = (64, 172)
 """Luma between which the pivot of a contrast lies."""
-LEAST_COLOUR = 1.5
+LEAST_COLOUR = 2.0
 """Mean chroma magnitude, in 8-bit steps, below which a clip counts as grey."""
 _LEAST_CHROMA, _MOST_CHROMA = 16, 240
 

@@ -13,12 +13,12 @@ import numpy as np
 
 from dataset_builder.distort import Shape
 from dataset_builder.filtering import exposed
-from dataset_builder.frame import Frame
+from dataset_builder.frame import WHITE, Frame
 
 NAME = "overexposure"
 STILLS = True
 STEPS = tuple({"stops": stops} for stops in (0.5, 1.0, 1.6, 2.3, 3.1))
-CLIPPED = 225
+CLIPPED = 230
 """Luma from which a pixel counts as washed out: white is 235."""
 
 
@@ -30,9 +30,14 @@ def apply(
 
 
 def probe(frames: Sequence[Frame], clean: Sequence[Frame]) -> float:
-    """Measure the share of pixels that are washed out, beyond those that were so before."""
-    return _washed_out(frames) - _washed_out(clean)
+    """Measure the share of the headroom up to white that is gone: 1 where every pixel has clipped."""
+    return 1 - _headroom(frames) / _headroom(clean)
 
 
-def _washed_out(frames: Sequence[Frame]) -> float:
+def clipped_share(frames: Sequence[Frame]) -> float:
+    """Measure the share of pixels whose luma is within a hair of white, where detail is lost."""
     return float(np.mean([np.mean(frame.planes()[0] >= CLIPPED) for frame in frames]))
+
+
+def _headroom(frames: Sequence[Frame]) -> float:
+    return float(np.mean([np.maximum(WHITE - frame.planes()[0].astype(np.int16), 0).mean() for frame in frames]))
