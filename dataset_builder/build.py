@@ -31,6 +31,7 @@ from dataset_builder.corpus import (
     write_samples,
 )
 from dataset_builder.gather import Gathered, Run, Tracker, gather
+from dataset_builder.session_records import add_sessions
 from dataset_builder.versions import add_versions
 from schemas import SCHEMA_VERSION
 from schemas.errors import CallError
@@ -69,8 +70,10 @@ def build(
     """
     recipe = _resolved(recipe, plugins)
     asked = _stages_of(recipe, plugins)
-    if recipe.media == "reference" and (len(recipe.sources) != 1 or recipe.distort):
-        raise CallError("media: reference needs exactly one source and no distort: the clips stay in its folder")
+    if recipe.media == "reference" and (len(recipe.sources) != 1 or recipe.distort or recipe.sources[0].sessions):
+        raise CallError(
+            "media: reference needs exactly one source, no distort and no sessions: the clips stay in its folder"
+        )
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / MANIFEST).is_file())):
         raise CallError(f"{str(out)!r} exists and is no corpus: choose another folder with --out")
     with replacing(out) as partial:
@@ -82,8 +85,9 @@ def _build_into(partial: Path, out: Path, run: Run, asked: dict[str, ModuleType]
     recipe = run.recipe
     gathered = gather(run, [out, partial.parent, recipe_path])
     distorted = add_versions(gathered, run, recipe.distort, partial / "media") if recipe.distort else set()
+    played = add_sessions(gathered, run, partial / "media")
     portable = _portable(recipe)
-    answered = _ask(gathered, portable, asked, distorted)
+    answered = _ask(gathered, portable, asked, distorted | played)
     _write_data(partial, gathered, run, answered)
     _write_records(partial, gathered, portable, answered)
     manifest = _finish(partial, gathered, portable, answered)
@@ -296,6 +300,7 @@ def _portable(recipe: BuildRecipe) -> BuildRecipe:
             table=name_of(source.table),
             clips=name_of(source.clips),
             annotations=name_of(source.annotations) if source.annotations else None,
+            sessions=name_of(source.sessions) if source.sessions else None,
         )
         for source in recipe.sources
     ]

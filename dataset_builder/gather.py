@@ -17,6 +17,7 @@ from dataset_builder.conversations import disagreements
 from dataset_builder.labels import LabelRow, Remark, RowPlace
 from dataset_builder.matching import ClipFolder, NoMatchError
 from dataset_builder.scales import fit_scale, split_of
+from dataset_builder.session_files import read_session
 from dataset_builder.tables import files_of
 from schemas.annotation import Annotation
 from schemas.errors import CallError, DataError
@@ -25,8 +26,9 @@ from schemas.levels import LevelScale
 from schemas.manifest import Quarantined
 from schemas.plugins import load_plugin
 from schemas.recipe import BuildRecipe, SourceRecipe
-from schemas.record import Distortion, Media, Record, Split
+from schemas.record import Distortion, Media, Record, Split, refuse_path
 from schemas.sample import PLACEHOLDERS
+from schemas.session import ClipSession, Session
 from schemas.validate import Problem, read_jsonl
 from stages.stage2_streaming import stalled_frames
 from stages.wording.taxonomy import DEGREES
@@ -62,6 +64,18 @@ class Told:
     shown: list[str]
 
 
+@dataclass(frozen=True)
+class ToRender:
+    """A rated session that is still to be rendered: from the record `played`, as the record `id`."""
+
+    id: str
+    played: str
+    row: LabelRow
+    group: str
+    split: Split
+    session: Session
+
+
 @dataclass
 class Gathered:
     """What is known after all sources were read: records by id, the annotations of each, scales, and quarantine."""
@@ -73,6 +87,7 @@ class Gathered:
     annotation_rows: dict[str, tuple[str, str, int]] = field(default_factory=dict)
     scales: dict[str, LevelScale] = field(default_factory=dict)
     conversations: list[Told] = field(default_factory=list)
+    sessions: list[ToRender] = field(default_factory=list)
     quarantine: list[Quarantined] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
@@ -94,7 +109,7 @@ def _gather_source(gathered: Gathered, run: Run, source: SourceRecipe, left_out:
     folder, recipe = run.folder, run.recipe
     adapter = load_plugin(dataset_builder.sources, source.source, run.plugins)
     own = [path for _, path in files_of(source.table, folder, f"source {source.name!r}")]
-    own += [folder / source.annotations] if source.annotations else []
+    own += [folder / path for path in (source.annotations, source.sessions) if path]
     clips = ClipFolder(folder / source.clips, [*left_out, *own])
     quarantine = gathered.quarantine
     quarantine += [_of_file(source, path, reason) for path, reason in clips.unusable]
@@ -102,6 +117,9 @@ def _gather_source(gathered: Gathered, run: Run, source: SourceRecipe, left_out:
     rows = _read_labels(gathered, source, adapter, folder)
     if source.config is not None:
         _gather_conversations(gathered, run, source, rows, clips)
+        return
+    if source.sessions is not None:
+        _gather_sessions(gathered, run, source, rows, clips)
         return
     by_path = _match(source, rows, clips, quarantine)
     path_of = {row.at: path for path, row in by_path}
@@ -236,6 +254,95 @@ def _gather_conversations(
             for record_id in shown:
                 gathered.rows.setdefault(record_id, row.at)
             gathered.conversations.append(Told(row, source.config or "", shown))
+
+
+def _gather_sessions(
+    gathered: Gathered, run: Run, source: SourceRecipe, rows: Sequence[LabelRow], clips: ClipFolder
+) -> None:
+    """Bring the rows of rated sessions, the sessions, and the clips that these are played from together."""
+    told = _read_sessions(gathered, source, run.folder)
+    paths_of: dict[RowPlace, str] = {}
+    named: list[tuple[str, LabelRow]] = []
+    for row in rows:
+        try:
+            if row.clip not in told:
+                near = difflib.get_close_matches(row.clip, told, 1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                raise NoMatchError(f"{source.sessions} has no session of {row.clip!r}{hint}")
+            paths_of[row.at] = clips.match(told[row.clip].media or row.clip)
+            named.append((row.clip, row))
+        except NoMatchError as error:
+            gathered.quarantine.append(_of_row(source, row, None, str(error)))
+    groups = {row.at: row.group or f"{source.name}/{paths_of.get(row.at, row.clip)}" for row in rows}
+    splits = {row.at: split_of(row, groups[row.at], run.recipe.split, run.recipe.seed) for row in rows}
+    _refuse_straddling(rows, groups, splits)
+    _fit(gathered, source, [(row, splits[row.at]) for row in rows])
+    unused = set(told) - {row.clip for row in rows}
+    for line in told.values():
+        if line.clip in unused:
+            reason = f"no usable row of {source.table} names the session {line.clip!r}: add or mend a row"
+            gathered.quarantine.append(_of_file(source, source.sessions or "", reason))
+    kept = _without_duplicates(source, named, gathered.quarantine)
+    _quarantine_unnamed(gathered, source, clips, set(paths_of.values()))
+    media_of = _inspect(run, source, clips, sorted({paths_of[row.at] for _, row in kept}))
+    for name, row in kept:
+        path = paths_of[row.at]
+        media = media_of[path]
+        if isinstance(media, engine.Outcome):
+            failure = _of_row(source, row, path, media.error or "")
+            gathered.quarantine.append(msgspec.structs.replace(failure, transient=media.transient))
+            continue
+        group, split = groups[row.at], splits[row.at]
+        played = Record(
+            id=f"{source.name}/{path}",
+            source=source.name,
+            licence=source.licence or "",
+            group=group,
+            split=split,
+            media=media,
+        )
+        first = gathered.records.setdefault(played.id, played)
+        if first.split != split:
+            raise DataError(f"{path!r} is played in sessions of {first.split} and of {split}: give them one group")
+        gathered.files[played.id] = clips.folder / path
+        gathered.rows.setdefault(played.id, row.at)
+        session = told[name].session
+        assert session is not None
+        gathered.sessions.append(ToRender(f"{played.id}@{name}", played.id, row, group, split, session))
+
+
+def _read_sessions(gathered: Gathered, source: SourceRecipe, folder: Path) -> dict[str, ClipSession]:
+    """Read a file of sessions, by the names of the clips to be rendered, with the logs that it names read in."""
+    assert source.sessions is not None
+    path = folder / source.sessions
+    if not path.is_file():
+        near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*")], 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise CallError(f"source {source.name!r}: there is no file of sessions {source.sessions!r}{hint}")
+    found: dict[str, ClipSession] = {}
+    for line, row in read_jsonl(path, ClipSession, source.sessions):
+        if isinstance(row, Problem):
+            reason, where = row.rule, row.field or None
+        elif row.clip in found:
+            reason, where = f"another session is called {row.clip!r}", "clip"
+        elif row.log is None:
+            found[row.clip] = row
+            continue
+        else:
+            where = "log"
+            try:
+                if reason := refuse_path(row.log) or "":
+                    raise DataError(reason)
+                session = read_session(path.parent / row.log)
+            except (CallError, DataError) as error:
+                reason = str(error)
+            else:
+                found[row.clip] = msgspec.structs.replace(row, log=None, session=session)
+                continue
+        gathered.quarantine.append(
+            Quarantined(source=source.name, file=source.sessions, row=line, field=where, reason=reason)
+        )
+    return found
 
 
 def _match(

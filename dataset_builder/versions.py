@@ -13,6 +13,7 @@ from dataset_builder.encode import CARRIER
 from dataset_builder.engine import Item
 from dataset_builder.gather import Gathered, Run
 from dataset_builder.sampling import planned
+from dataset_builder.sessions import render_item
 from dataset_builder.video import inspect_item
 from schemas.errors import CallError
 from schemas.manifest import Quarantined
@@ -84,6 +85,7 @@ def version_item(source: Path, record: Record, origin: Origin, folder: Path, plu
         "source": str(source),
         "media": msgspec.to_builtins(record.media),
         "chain": msgspec.to_builtins(origin.chain),
+        "session": msgspec.to_builtins(origin.session),
         "seed": origin.seed,
         "out_folder": str(folder),
         "plugins": [str(path) for path in plugins],
@@ -92,5 +94,5 @@ def version_item(source: Path, record: Record, origin: Origin, folder: Path, plu
 
 def make_version(item: Item) -> Item:
     """Render one version and look at it, as work for the engine: gives its Media, path relative to `out_folder`."""
-    made = distort_item(item)
+    made = render_item(item) if item["session"] else distort_item(item)
     return inspect_item({"path": str(Path(item["out_folder"]) / made["path"]), "relative": made["path"]})

@@ -91,7 +91,8 @@ class SourceRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     A published set knows its `columns`, `licence` and `scale`; `variant` picks one of its scores. `where` keeps the
     rows whose columns hold the given value, or one of several. `opinion` is the model by which single ratings become a
     score. Published conversations go into the corpus config `config` (None: the one that the source names), with the
-    level word that they were published with, or with the one `rederived` from their score.
+    level word that they were published with, or with the one `rederived` from their score. With `sessions`, a JSONL
+    file (schema `clip-session`), the rows are about streaming sessions that are rendered from the clips.
     """
 
     name: str
@@ -107,6 +108,7 @@ class SourceRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     config: str | None = None
     levels: Literal["published", "rederived"] = "published"
     annotations: str | None = None
+    sessions: str | None = None
     sheet: str | None = None
     encoding: str | None = None
     separator: str | None = None
@@ -116,6 +118,8 @@ class SourceRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         """Refuse what cannot name a source or read a table."""
         if not self.name.strip() or self.name in {".", ".."} or set("/\\\n\0") & set(self.name):
             raise ValueError(f"name: a source is called by a plain word, not {self.name!r}")
+        if self.sessions is not None and (self.annotations is not None or self.config is not None):
+            raise ValueError("sessions: a source of sessions to be rendered has neither annotations nor config")
         if self.separator is not None and len(self.separator) != 1:
             raise ValueError(f"separator is one character, not {self.separator!r}")
         if self.encoding is not None:
