@@ -36,7 +36,10 @@ _EFFECT = {
     "block effect": "the borders of square blocks show",
     "stuttering": "the picture freezes and then jumps ahead",
     "camera shake": "the whole picture jumps about from frame to frame",
-    "flicker": "the brightness of the whole picture swings from frame to frame",
+    "flicker": "the brightness or the colors of the whole picture swing back and forth",
+    "low frame rate": "motion goes in visible steps, since each picture stays for several frames",
+    "quality switch": "the picture turns coarse and soft for a while and then is clear again",
+    "interlacing": "the edges of what moves are torn line by line into combs",
 }
 """How a distortion shows, for the in-context depiction."""
 _AVOID = (
@@ -58,7 +61,10 @@ _REMEDY = {
     "block effect": "Encode the video at a higher bit rate, with the deblocking filter of the codec on.",
     "stuttering": "Make sure that recording and playback keep up with the frame rate, so that no frame is dropped.",
     "camera shake": "Put the camera on a tripod or a gimbal.",
-    "flicker": "Match the shutter speed to the frequency of the lamps, or fix the exposure.",
+    "flicker": "Match the shutter speed to the frequency of the lamps, or fix the exposure and the white balance.",
+    "low frame rate": "Record and encode at a higher frame rate.",
+    "quality switch": "Stream over a connection with more room, or let the player buffer more before it starts.",
+    "interlacing": "Record in progressive mode, or deinterlace the video before it is encoded.",
 }
 """What would help, for the extended conversation."""
 

@@ -32,7 +32,7 @@ from schemas.record import Applied, GroundTruth
 
 FRAMES, FPS = 16, 8.0
 SHAPE = Shape(SIZE, SIZE, FPS, FRAMES)
-KINDS = ("blur", "compression", "flicker", "noise", "overexposure", "stutter", "underexposure")
+KINDS = ("blur", "compression", "luma_flicker", "noise", "overexposure", "stutter_freeze", "underexposure")
 PER_KIND = 2
 """Severities of each kind that a view is given."""
 SESSION_CRF = (20, 32, 42)

@@ -1,7 +1,7 @@
 """The taxonomy of distortions and the ladder of degrees: the only place where their words are written.
 
 The eleven spatial distortions are the paper's (arXiv 2411.03795, stage 1). Its motion answers are "stuttering" and
-"camera shake (flicker)"; `flicker` as an answer of its own is our extension.
+"camera shake (flicker)", which are three words here; what they do not name has a word of ours (`TEMPORAL`).
 """
 
 from __future__ import annotations
@@ -21,21 +21,36 @@ SPATIAL: tuple[str, ...] = (
     "desaturation",
     "block effect",
 )
-MOTION: tuple[str, ...] = ("stuttering", "camera shake", "flicker")
+TEMPORAL: dict[str, tuple[str, Literal["paper", "ours"]]] = {
+    "stutter_freeze": ("stuttering", "paper"),
+    "stutter_drop": ("stuttering", "paper"),
+    "jerkiness": ("stuttering", "paper"),
+    "camera_shake": ("camera shake", "paper"),
+    "luma_flicker": ("flicker", "paper"),
+    "white_balance_flicker": ("flicker", "paper"),
+    "frame_rate_drop": ("low frame rate", "ours"),
+    "quality_switch": ("quality switch", "ours"),
+    "interlacing": ("interlacing", "ours"),
+}
+"""The answer to each temporal distortion of `dataset_builder.distortions`, and whose word it is."""
+MOTION: tuple[str, ...] = tuple(dict.fromkeys(word for word, _ in TEMPORAL.values()))
 
 SPOKEN: dict[str, tuple[str, ...]] = {
-    "compression artifact": ("codec", "bitrate", "bit rate", "mosaic"),
-    "spatial blur": ("soft", "focus", "sharp"),
+    "compression artifact": ("codec", "bitrate", "bit rate", "mosaic", "quality switch"),
+    "spatial blur": ("soft", "focus", "sharp", "quality switch"),
     "motion blur": ("smear", "ghost"),
     "noise": ("noisy", "grain"),
     "overexposure": ("bright", "washed", "overexp", "clipp"),
     "underexposure": ("dark", "dim", "underexp"),
     "oversaturation": ("vivid", "color", "colour"),
     "desaturation": ("pale", "grey", "gray", "color", "colour"),
-    "block effect": ("mosaic", "pixelat"),
-    "stuttering": ("freez", "froze", "stall", "lag", "jerk", "jump"),
+    "block effect": ("mosaic", "pixelat", "quality switch"),
+    "stuttering": ("freez", "froze", "stall", "lag", "jerk", "jump", "chopp", "judder", "frame rate", "fps"),
     "camera shake": ("unstea", "unstab", "wobbl", "jitter"),
-    "flicker": ("brightness",),
+    "flicker": ("brightness", "white balance", "hue"),
+    "low frame rate": ("stutter", "jerk", "chopp", "judder", "fps", "slideshow"),
+    "quality switch": ("compression", "bitrate", "bit rate", "resolution", "stream"),
+    "interlacing": ("interlac", "deinterlac", "comb", "field", "scan line", "torn", "tear"),
 }
 """Other words by which a text may speak of a distortion, as beginnings of words."""
 

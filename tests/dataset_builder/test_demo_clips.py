@@ -95,7 +95,7 @@ def test_a_pan_stays_in_the_picture_and_moves() -> None:
 def test_even_a_slight_distortion_over_time_costs() -> None:
     content = next(c for c in CONTENTS if c.name == "china")
     clean = clean_frames(content, "a", clips.FRAMES, 0)
-    for kind in ("flicker", "stutter"):
+    for kind in ("luma_flicker", "stutter_freeze"):
         shown = list(distorted(iter(clean), clips.SHAPE, Degradation(kind, 1), seed=0, key="k"))
         assert quality(clean, shown) < 95, kind
     moved = [*clean[1:], clean[-1]]

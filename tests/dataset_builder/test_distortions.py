@@ -128,7 +128,7 @@ def test_distortions_are_put_on_top_of_each_other(clean: list[Frame]) -> None:
 
 
 def test_stuttering_repeats_frames_and_then_catches_up(clean: list[Frame]) -> None:
-    frames = apply(clean, "stutter", 4)
+    frames = apply(clean, "stutter_freeze", 4)
     which = [next(i for i, c in enumerate(clean) if same(c, frame)) for frame in frames]
     assert all(shown <= index for index, shown in enumerate(which))
     assert which == sorted(which)
@@ -150,7 +150,7 @@ def test_stuttering_repeats_frames_and_then_catches_up(clean: list[Frame]) -> No
         (("blur", 1, {"start": float("nan"), "end": 1}), "lies outside"),
         (("blur", 1, {"box": (0.5, 0.5, 0.6, 0.5)}), "lies outside a frame of 128 x 128"),
         (("blur", 1, {"box": (0.5, 0.5, 0.05, 0.5)}), "covers fewer than 16"),
-        (("stutter", 1, {"start": 0.5, "end": 0.625}), "stutter needs more than one frame"),
+        (("stutter_freeze", 1, {"start": 0.5, "end": 0.625}), "stutter_freeze needs more than one frame"),
     ],
 )
 def test_impossible_wishes_are_refused_by_name(
