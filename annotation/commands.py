@@ -25,11 +25,11 @@ def ground_truth(
     """Derive annotations from ground truth (rater `synthetic`). A file with any bad line gives none."""
     import orjson
 
-    from annotation.ground_truth import annotate
     from dataset_builder.corpus import write_jsonl
     from schemas.errors import CallError, DataError
     from schemas.record import GroundTruth
     from schemas.validate import Problem, read_jsonl
+    from stages.wording.ground_truth import annotate
 
     if not truth.is_file():
         raise CallError(f"there is no file {str(truth)!r}")

@@ -42,6 +42,7 @@ from schemas.recipe import BuildRecipe, SourceRecipe, digest, plain
 from schemas.record import SPLITS, Record
 from schemas.sample import Sample
 from stages import Given, target_of
+from stages.wording.local_pairs import local_pairs
 from stages.wording.pair_templates import pairs, texts_of
 
 
@@ -179,13 +180,17 @@ def _add_conversations(
 
 
 def _pairs(gathered: Gathered, recipe: BuildRecipe, placed: dict[str, Record]) -> dict[str, list[Pair]]:
+    """Make the pairs of stage 3: of what experts said, and of distortions whose time or place is known."""
     scales = Given(seed=recipe.seed, prompts=recipe.prompts, recipe="", scales=gathered.scales)
     made: dict[str, list[Pair]] = {}
-    for record_id, said in gathered.annotations.items():
-        target = target_of(placed[record_id], scales)
+    for record_id, record in placed.items():
+        said = gathered.annotations.get(record_id, [])
+        target = target_of(record, scales)
         level = target.level if target else None
         seen = [text for annotation in said for text in texts_of(annotation)]
-        made[record_id] = [pair for a in said for pair in pairs(placed[record_id], a, level, recipe.seed, seen)]
+        found = [pair for a in said for pair in pairs(record, a, level, recipe.seed, seen)]
+        if found or record.origin:
+            made[record_id] = found or list(local_pairs(record, recipe.seed))
     return made
 
 

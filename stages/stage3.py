@@ -10,7 +10,7 @@ from schemas.sample import Sample
 from stages import Given, make_sample
 from stages.wording.prompts import word
 
-NEEDS = "an expert's annotation"
+NEEDS = "an expert's annotation, or a distortion made here whose time or place is known"
 
 
 def samples(record: Record, given: Given) -> Iterator[Sample]:

@@ -3,11 +3,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from annotation.ground_truth import annotate
 from schemas.annotation import Annotation
 from schemas.errors import DataError
 from schemas.record import Distortion, GroundTruth
 from schemas.validate import read_jsonl
+from stages.wording.ground_truth import annotate
 from stages.wording.taxonomy import MOTION, SPATIAL
 from tests.conftest import Cli
 
