@@ -11,6 +11,7 @@ import typer
 import dataset_builder.audit_command
 import dataset_builder.lock_commands
 import dataset_builder.passport_commands
+import dataset_builder.session_command
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
 Plugins = Annotated[
@@ -32,6 +33,7 @@ def mount(app: typer.Typer) -> None:
     dataset_builder.audit_command.mount(app)
     dataset_builder.lock_commands.mount(app)
     dataset_builder.passport_commands.mount(app)
+    dataset_builder.session_command.mount(app)
 
 
 def demo(

@@ -19,6 +19,7 @@ import msgspec
 
 from dataset_builder.encode import RateError, at_bitrate, encode_frames, exact_rate, named_by_bytes
 from dataset_builder.frame import Frame, frames_of
+from dataset_builder.video import inspect
 from dataset_builder.waiting import waiting_frames
 from schemas.errors import DataError
 from schemas.record import Media, Stall
@@ -61,6 +62,14 @@ class Plan:
             spans.append((before + waited, before + waited + length))
             waited += length
         return spans
+
+    @property
+    def flags(self) -> str:
+        """One character a frame of the rendered session, `1` where it stands still."""
+        flags = bytearray(b"0" * self.frames)
+        for first, end in self.stalled:
+            flags[first:end] = b"1" * (end - first)
+        return flags.decode()
 
     @property
     def stalls(self) -> list[Stall]:
@@ -159,6 +168,53 @@ def with_waits(frames: Iterable[Frame], session: Session, plan: Plan) -> Iterato
         last = frame
     if last is not None:
         yield from waiting_frames(last, session.shown, waits.get(number + 1, 0), plan.fps)
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What was written: frames per second, a 0/1 character a frame, stalls in playback time, kbit/s (asked, spent)."""
+
+    fps: float
+    flags: str
+    stalls: list[Stall]
+    kbps: list[tuple[float, float]]
+
+
+def render_file(
+    clip: Path,
+    session: Session,
+    out: Path,
+    *,
+    track: Callable[[str, int], Callable[[], None]] = lambda _what, _total: lambda: None,
+) -> Rendered:
+    """Render a clip as a session into the file `out`. Raises SessionError, and MediaError for what is no clip."""
+    media = inspect(clip, clip.name)
+    if media.kind == "image" or media.variable_frame_rate:
+        what = "a still image is" if media.kind == "image" else "a clip of a varying frame rate is"
+        raise SessionError(f"{clip}: {what} not streamed")
+    plan = plan_of(session, media.frames, media.fps)
+    spent = [0] * len(plan.segments)
+
+    def add(segment: int, size: int) -> None:
+        spent[segment] += size
+
+    advance = track("rendering", plan.frames)
+
+    def shown() -> Iterator[Frame]:
+        for frame in render(lambda: frames_of(clip), session, plan, add):
+            advance()
+            yield frame
+
+    partial = out.with_name(f".{out.name}.partial")
+    try:
+        encode_frames(shown(), media.fps, partial)
+        partial.replace(out)
+    finally:
+        partial.unlink(missing_ok=True)
+    lengths = [length / media.fps for length in plan.segments]
+    kbps = [size * 8 / 1000 / length for size, length in zip(spent, lengths, strict=True)]
+    asked = [segment.bitrate_kbps for segment in session.segments]
+    return Rendered(media.fps, plan.flags, plan.stalls, list(zip(asked, kbps, strict=True)))
 
 
 def render_item(item: dict[str, Any]) -> dict[str, Any]:
