@@ -14,7 +14,7 @@ SECONDS_APART = 3.0
 """There is one event of stuttering in so many seconds."""
 GRID = 32
 """Blocks each way, of whose means two frames are compared: coding errors average out, motion does not."""
-CHANGE = 0.2
+CHANGE = 0.05
 """What it costs to leave the steady pace, in distances between neighbouring frames."""
 
 

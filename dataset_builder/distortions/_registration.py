@@ -19,19 +19,34 @@ Floats = NDArray[np.float64]
 
 
 def displacements(frames: Sequence[Frame], clean: Sequence[Frame]) -> Floats:
-    """Find by how much the middle of each frame is moved, right and down, as a share of the shorter side; [T, 2].
+    """Find by how much each frame is moved, right and down, as a share of the shorter side; [T, 2].
 
-    Lucas-Kanade registration of the whole picture (Baker and Matthews, IJCV 56(3), 2004) with shift, angle and zoom,
-    which starts from what fitted the frame before.
+    Lucas-Kanade registration of the whole picture (Baker and Matthews, IJCV 56(3), 2004), first with angle and zoom,
+    then with the zoom that all frames have in common. The shift is that of the middle of what there is to see.
     """
-    fit: Floats = np.zeros(4)
+    pairs = [(_small(frame), _small(reference)) for frame, reference in zip(frames, clean, strict=True)]
+    middle = np.mean([_middle(np.asarray(known, np.float64)) for _, known in pairs], axis=0)
+    zoom = float(np.median(_fitted(pairs, np.zeros(4), middle, 4)[:, 3]))
+    found = _fitted(pairs, np.array([0, 0, 0, zoom]), middle, 2)[:, :2]
+    shares: Floats = found / min(pairs[0][1].size)
+    return shares
+
+
+def _fitted(pairs: Sequence[tuple[Image.Image, Image.Image]], fit: Floats, middle: Floats, free: int) -> Floats:
+    """Fit the first `free` of shift right, shift down, angle and zoom, each frame from what fitted the one before."""
     found = []
-    for frame, reference in zip(frames, clean, strict=True):
-        seen, known = _small(frame), _small(reference)
+    for seen, known in pairs:
         for _ in range(ROUNDS):
-            fit = fit + _correction(seen, known, fit)
-        found.append(fit[:2] / min(known.size))
+            fit = fit + _correction(seen, known, fit, middle, free)
+        found.append(fit)
     return np.array(found)
+
+
+def _middle(picture: Floats) -> Floats:
+    """Find the centre of gravity, x and y, of the gradient's energy."""
+    energy = sum(slope**2 for slope in np.gradient(picture)) + 1e-6
+    rows, columns = np.indices(picture.shape)
+    return np.array([(columns * energy).sum(), (rows * energy).sum()]) / energy.sum()
 
 
 def _small(frame: Frame) -> Image.Image:
@@ -43,10 +58,10 @@ def _small(frame: Frame) -> Image.Image:
     )
 
 
-def _correction(seen: Image.Image, known: Image.Image, fit: Floats) -> Floats:
+def _correction(seen: Image.Image, known: Image.Image, fit: Floats, middle: Floats, free: int) -> Floats:
     """Solve for the change of shift right, shift down, angle and zoom by which the clean picture fits better."""
     right, down, angle, zoom = fit
-    x, y = known.width / 2, known.height / 2
+    x, y = middle
     a, b = 1 + zoom, angle
     inverse = (a, -b, x - a * x + b * y + right, b, a, y - b * x - a * y + down)
     warped = known.convert("F").transform(known.size, Image.Transform.AFFINE, inverse, Image.Resampling.BILINEAR)
@@ -57,5 +72,6 @@ def _correction(seen: Image.Image, known: Image.Image, fit: Floats) -> Floats:
     dx, dy = (columns - x)[inner], (rows - y)[inner]
     slopes = np.stack([by_x, by_y, by_y * dx - by_x * dy, by_x * dx + by_y * dy], axis=-1).reshape(-1, 4)
     difference = (picture - model)[inner].ravel()
-    solved: Floats = np.linalg.lstsq(slopes, difference, rcond=None)[0]
+    solved: Floats = np.zeros(4)
+    solved[:free] = np.linalg.lstsq(slopes[:, :free], difference, rcond=None)[0]
     return solved

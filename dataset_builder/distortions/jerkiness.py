@@ -19,7 +19,7 @@ NAME = "stuttering"
 STILLS = False
 STEPS = tuple(
     {"mean_seconds": seconds, "least_frames": least}
-    for seconds, least in ((0.07, 1.4), (0.1, 1.9), (0.14, 2.6), (0.2, 3.5), (0.28, 4.7))
+    for seconds, least in ((0.07, 1.4), (0.11, 1.9), (0.15, 2.6), (0.2, 3.5), (0.28, 4.7))
 )
 """How long a picture is shown for, on average."""
 QUARTERS = (1, 4, 7)
