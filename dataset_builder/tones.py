@@ -33,16 +33,17 @@ def toned(frame: Frame, luma: Pixels | None = None, chroma: Pixels | None = None
     )
 
 
-def contrasted(frames: Iterable[Frame], gain: float) -> Iterator[Frame]:
+def contrasted(frames: Iterable[Frame], gain: float, chroma_gain: float = 1.0) -> Iterator[Frame]:
     """Scale luma about the mean of the first frame, kept within MIDTONES; one pivot for all, so nothing flickers."""
     table: Pixels | None = None
+    chroma = None if chroma_gain == 1 else scaled(GREY, chroma_gain)
     for frame in frames:
         if table is None:
             luma = frame.planes()[0]
             # In whole numbers: a sum of floats depends on the order, and the order on the processor.
             mean = int(luma.sum(dtype=np.int64)) // luma.size
             table = scaled(min(max(mean, MIDTONES[0]), MIDTONES[1]), gain, BLACK, WHITE)
-        yield toned(frame, luma=table)
+        yield toned(frame, table, chroma)
 
 
 def saturated(frames: Iterable[Frame], gain: float) -> Iterator[Frame]:

@@ -5,7 +5,7 @@ itself, each block of 8 x 8 by itself, its DCT coefficients divided by `quantise
 loop filter. Where little more than the mean of a block is left, neighbours no longer meet.
 What tells it from a compression artifact: there, an in-loop deblocking filter has smoothed the borders, and blur,
 ringing, banding and lost texture are left; here there is no filter, and the grid itself is what is seen. At the same
-severity `blockiness` is larger here on every content (held by a test).
+severity `border_height` is larger here on every content (held by a test).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dataset_builder.frame import FULL, SUBSAMPLED, Frame
 
 NAME = "block effect"
 STILLS = True
-STEPS = tuple({"quantiser": quantiser} for quantiser in (6, 15, 26, 43, 69))
+STEPS = tuple({"quantiser": quantiser} for quantiser in (11, 20, 36, 52, 69))
 GRID = 8
 _EXACT = {"flags": "+bitexact", "idct": "simple"}
 """The transform in plain integers: libavcodec's fast ones differ between processors."""
@@ -58,18 +58,30 @@ def probe(frames: Sequence[Frame], clean: Sequence[Frame]) -> float:
     return sum(weight * (blockiness(frames, over) - blockiness(clean, over)) for weight, over in ((1, 1), (2, 3)))
 
 
+def border_height(frames: Sequence[Frame]) -> float:
+    """Measure how high block borders are: the mean luma step across them, less that inside blocks, in 8-bit steps."""
+    across, inside = _steps(frames, 1)
+    return across - inside
+
+
 def blockiness(frames: Sequence[Frame], over: int = 1) -> float:
     """Measure how far block borders stand out: log2 of the mean luma step across them over that inside blocks.
 
-    Steps are taken `over` an odd number of pixels, centred on borders and on the middles of blocks. After the
-    generalised block-edge impairment metric (Wu and Yuen, IEEE Signal Processing Letters 1997), without its weights.
+    Steps are taken `over` an odd number of pixels. After the generalised block-edge impairment metric (Wu and Yuen,
+    IEEE Signal Processing Letters 1997), without its weights.
     """
+    across, inside = _steps(frames, over)
+    return float(np.log2(across / inside))
+
+
+def _steps(frames: Sequence[Frame], over: int) -> tuple[float, float]:
+    """Measure mean luma steps, both ways, centred on the borders and on the middles of blocks."""
     across, inside = 0.0, 0.0
     for frame in frames:
         luma = frame.planes()[0].astype(np.int16)
         for plane in (luma, luma.T):
             steps = np.abs(plane[:, over:] - plane[:, :-over]).mean(axis=0)
             border = GRID - (over + 1) // 2
-            across += float(steps[border::GRID].mean())
-            inside += float(steps[(border + GRID // 2) % GRID :: GRID].mean())
-    return float(np.log2(across / inside))
+            across += float(steps[border::GRID].mean()) / 2
+            inside += float(steps[(border + GRID // 2) % GRID :: GRID].mean()) / 2
+    return across / len(frames), inside / len(frames)

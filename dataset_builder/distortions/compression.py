@@ -3,7 +3,7 @@
 The rate factor (CRF, ITU-T H.264 quantisation around that step) rises by 5 a severity, about half the bit rate each.
 What tells it from a block effect: the codec's in-loop deblocking filter (H.264, 8.7) is on, so that borders of blocks
 are smoothed, and what is left is blur, ringing, banding and lost texture, spread over frames by motion compensation. At
-the same severity `block_effect.blockiness` is smaller here on every content (held by a test).
+the same severity `block_effect.border_height` is smaller here on every content (held by a test).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """High contrast: luma stretched away from its middle and clipped at black and white, as of a harsh tone curve.
 
 RMS contrast (Peli, JOSA A 1990) is the spread of luma over its mean; the gain on luma is the factor by which it rises
-until values clip. Chroma stays: more of it is another distortion. The middle is chosen as for low contrast.
+until values clip. Chroma stays: more of it is oversaturation. The middle is chosen as for low contrast.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Low contrast: luma squeezed towards its middle, as haze, glare or a badly set black level leaves it.
+"""Low contrast: R'G'B' squeezed towards the picture's middle, as haze, glare or a badly set black level leaves it.
 
-RMS contrast (Peli, JOSA A 1990) is the spread of luma over its mean; the gain on luma is the factor by which it falls.
-Chroma stays: less of it is another distortion. The middle is that of the first frame and holds for all, so that nothing
-flickers, kept within mid-tones so that a fade from black does not set it.
+RMS contrast (Peli, JOSA A 1990) is the spread of luma over its mean; the gain is the factor by which it falls. A veil
+of light squeezes all channels alike, so chroma shrinks with luma, and colours are as strong as before against what is
+around them; where chroma alone shrinks, that is desaturation. The middle is that of the first frame and holds for all,
+so that nothing flickers, kept within mid-tones so that a fade from black does not set it.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ STEPS = tuple({"gain": gain} for gain in (0.75, 0.56, 0.41, 0.29, 0.19))
 def apply(
     frames: Iterator[Frame], shape: Shape, step: Mapping[str, float], rng: np.random.Generator
 ) -> Iterator[Frame]:
-    """Squeeze the luma of every frame."""
-    return contrasted(frames, step["gain"])
+    """Squeeze every frame."""
+    return contrasted(frames, step["gain"], step["gain"])
 
 
 def probe(frames: Sequence[Frame], clean: Sequence[Frame]) -> float:
