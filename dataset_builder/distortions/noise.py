@@ -3,7 +3,7 @@
 With a full well of W electrons a pixel of linear value v collects v W on average, with variance v W (shot, Poisson,
 taken as normal) + R^2 (read noise): the EMVA 1288 camera model. Linear light is taken with a gamma of 2.2.
 A still gets it on R, G and B. In a video a pixel's noise follows its luma, as if it were grey: three independent
-channels of equal spread give luma and chroma the shares of it that the weights of ITU-R BT.709 say, in subsampled
+channels of equal spread give luma and chroma the shares of it that the weights of ITU-R BT.601 say, in subsampled
 chroma half of that, as the mean of four pixels has. Every result is read off a table of value and random byte: between
 processors the last bit of a computed power may differ, and with it the bytes.
 """
@@ -26,9 +26,9 @@ Floats = NDArray[np.float64]
 
 NAME = "noise"
 STILLS = True
-STEPS = tuple({"full_well": well, "read_electrons": 2.0} for well in (400, 120, 52, 26, 14))
-_RED, _GREEN, _BLUE = 0.2126, 0.7152, 0.0722
-"""The weights of R', G' and B' in luma (ITU-R BT.709)."""
+STEPS = tuple({"full_well": well, "read_electrons": 2.0} for well in (400, 88, 38, 19, 10))
+_RED, _GREEN, _BLUE = 0.299, 0.587, 0.114
+"""The weights of R', G' and B' in luma (ITU-R BT.601), by which stills are converted too."""
 _LUMA_SHARE = sqrt(_RED**2 + _GREEN**2 + _BLUE**2)
 _BLUE_SHARE = sqrt(_RED**2 + _GREEN**2 + (1 - _BLUE) ** 2) / (2 * (1 - _BLUE))
 _RED_SHARE = sqrt((1 - _RED) ** 2 + _GREEN**2 + _BLUE**2) / (2 * (1 - _RED))
