@@ -23,19 +23,24 @@ from dataset_builder.demo.contents import CONTENTS, Content, locate
 from dataset_builder.demo.quality import quality
 from dataset_builder.demo.views import SIZE, VIEWS, clean_frames, read_pictures
 from dataset_builder.distort import SEVERITIES, Shape, applied, distorted, truth_of
-from dataset_builder.encode import encode_picture, encode_video, through_codec
+from dataset_builder.encode import encode_frames, encode_picture, encode_video
 from dataset_builder.frame import frames_of_rgb
+from dataset_builder.sessions import plan_of, played, with_waits
 from dataset_builder.video import Pixels
 from schemas.draws import pick, share, shuffled
 from schemas.errors import DataError
 from schemas.record import Applied, GroundTruth
+from schemas.session import Segment, Session, StallEvent
 
 FRAMES, FPS = 16, 8.0
 SHAPE = Shape(SIZE, SIZE, FPS, FRAMES)
 KINDS = ("blur", "compression", "luma_flicker", "noise", "overexposure", "stutter_freeze", "underexposure")
 PER_KIND = 2
 """Severities of each kind that a view is given."""
-SESSION_CRF = (20, 32, 42)
+LADDER = ((SIZE, 400.0), (96, 100.0), (64, 30.0))
+"""Representations of a session: width and height, and kbit/s."""
+SWITCHED, BUFFERED = 0.3, 0.2
+"""Shares of sessions that switch their representation half-way, and that buffer before they start."""
 SESSION_EVENTS = (0, 0, 1, 1, 2, 3)
 TEST_SHARE = 0.3
 """Share of the contents that are kept for the test split: drawn by seed, the same number for every seed."""
@@ -86,27 +91,43 @@ def _windowed(kind: str, severity: int, stem: str, seed: int) -> Applied:
 
 
 def _make_session(content: Content, view: str, number: int, out: Path, seed: int) -> list[Any]:
-    """Make a streaming session: a real encode, and stalls as frozen frames; gives its row."""
+    """Make a streaming session: real encodes of two segments, and waits; gives its row."""
     name = f"{content.name}-{view}-session-{number}.mp4"
     draw = (seed, name)
     reference = clean_frames(content, view, 2 * FRAMES, seed)
-    coded = through_codec(frames_of_rgb(reference), FPS, pick(SESSION_CRF, *draw, "crf"))
-    played = [frame.rgb() for frame in coded]
+    session = _session(draw)
+    plan = plan_of(session, len(reference), FPS)
+    coded = list(played(lambda: frames_of_rgb(reference), session, plan))
+    encode_frames(with_waits(coded, session, plan), FPS, out / "streaming" / "clips" / name)
+    stalls = [(stall.start, stall.duration) for stall in plan.stalls]
+    # A stall costs by how often and how long: synthetic, like the rest of the score.
+    penalty = math.exp(-0.1 * len(stalls) - sum(d for _, d in stalls) / (plan.frames / FPS))
+    score = round(quality(reference, [frame.rgb() for frame in coded]) * penalty, 3)
+    return [name, score, content.name, split_of(content.name, seed), json.dumps(stalls)]
+
+
+def _session(draw: tuple[int, str]) -> Session:
+    """Draw a session of two segments, at one rung of the ladder or switched to another, and of waits.
+
+    A wait lasts for 4, 8 or 12 frames, so that every clip has a multiple of four.
+    """
+    rungs = [pick(LADDER, *draw, "rung")]
+    rungs.append(pick(LADDER, *draw, "switched") if share(*draw, "switch") < SWITCHED else rungs[0])
     events = pick(SESSION_EVENTS, *draw, "events")
     before = sorted(shuffled(range(4, 2 * FRAMES, 5), *draw, "where")[:events])
-    lengths = {at: 4 * (1 + int(3 * share(*draw, str(at)))) for at in before}
-    shown: list[Pixels] = []
-    stalls: list[tuple[float, float]] = []
-    for index, frame in enumerate(played):
-        if index in lengths:
-            stalls.append((len(shown) / FPS, lengths[index] / FPS))
-            shown += [shown[-1]] * lengths[index]
-        shown.append(frame)
-    encode_video(shown, FPS, out / "streaming" / "clips" / name)
-    # A stall costs by how often and how long: synthetic, like the rest of the score.
-    penalty = math.exp(-0.1 * events - sum(d for _, d in stalls) / (len(shown) / FPS))
-    score = round(quality(reference, played) * penalty, 3)
-    return [name, score, content.name, split_of(content.name, seed), json.dumps(stalls)]
+    lasts = {at: 4 * (1 + int(3 * share(*draw, str(at)))) / FPS for at in (0, *before)}
+    return Session(
+        segments=[
+            Segment(
+                representation=LADDER.index(rung), width=side, height=side, bitrate_kbps=kbps, duration=FRAMES / FPS
+            )
+            for rung in rungs
+            for side, kbps in [rung]
+        ],
+        stalls=[StallEvent(media_time=at / FPS, duration=lasts[at]) for at in before],
+        initial_buffering=lasts[0] if share(*draw, "buffers") < BUFFERED else 0.0,
+        shown=pick(("frozen", "spinner"), *draw, "shown"),
+    )
 
 
 def _make_clean(content: Content, clean: list[Pixels], out: Path, seed: int) -> list[list[str]]:
