@@ -32,6 +32,21 @@ def displacements(frames: Sequence[Frame], clean: Sequence[Frame]) -> Floats:
     return shares
 
 
+def visibility(clean: Sequence[Frame]) -> Floats:
+    """Say how well motion is seen each way: the root of the gradient's covariance, [2, 2], of unit mean square.
+
+    Of vertical lines alone no vertical motion is seen, nor can it be measured.
+    """
+    covariance: Floats = np.zeros((2, 2))
+    for frame in clean:
+        by_y, by_x = (slope.ravel() for slope in np.gradient(np.asarray(_small(frame), np.float64)))
+        slopes = np.stack([by_x, by_y])
+        covariance += slopes @ slopes.T
+    values, vectors = np.linalg.eigh(2 * covariance / max(np.trace(covariance), 1e-6))
+    root: Floats = vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T
+    return root
+
+
 def _fitted(pairs: Sequence[tuple[Image.Image, Image.Image]], fit: Floats, middle: Floats, free: int) -> Floats:
     """Fit the first `free` of shift right, shift down, angle and zoom, each frame from what fitted the one before."""
     found = []
@@ -44,9 +59,11 @@ def _fitted(pairs: Sequence[tuple[Image.Image, Image.Image]], fit: Floats, middl
 
 def _middle(picture: Floats) -> Floats:
     """Find the centre of gravity, x and y, of the gradient's energy."""
-    energy = sum(slope**2 for slope in np.gradient(picture)) + 1e-6
+    by_y, by_x = np.gradient(picture)
+    energy = by_x**2 + by_y**2 + 1e-6
     rows, columns = np.indices(picture.shape)
-    return np.array([(columns * energy).sum(), (rows * energy).sum()]) / energy.sum()
+    middle: Floats = np.array([(columns * energy).sum(), (rows * energy).sum()]) / energy.sum()
+    return middle
 
 
 def _small(frame: Frame) -> Image.Image:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dataset_builder.distort import Shape
-from dataset_builder.distortions._registration import displacements
+from dataset_builder.distortions._registration import displacements, visibility
 from dataset_builder.frame import Frame
 from dataset_builder.video import Pixels
 
@@ -83,7 +83,7 @@ def _walk(fps: float, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
 
 
 def probe(frames: Sequence[Frame], clean: Sequence[Frame]) -> float:
-    """Measure the motion that is not the clean clip's: root mean square shift in PROBE_FRAMES, 1/1000 sides."""
-    places = 1000 * displacements(frames, clean)
+    """Measure motion that is not the clean clip's, as far as it is seen: RMS in PROBE_FRAMES, 1/1000 of the side."""
+    places = 1000 * displacements(frames, clean) @ visibility(clean)
     steps = places[PROBE_FRAMES:] - places[:-PROBE_FRAMES]
     return float(np.sqrt(np.mean((steps**2).sum(axis=1)))) if len(steps) else 0.0

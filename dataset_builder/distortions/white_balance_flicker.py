@@ -2,8 +2,9 @@
 
 White balance is a gain of red and one of blue in linear light (von Kries): 2^s and 2^-s, which behind a display gamma
 of 2.2 multiply R' and B' by 2^(s / 2.2) and its inverse. Luma is left as it is, since cameras balance at equal
-brightness, so that the colour differences move: C' = C + (gain - 1) (1 - k) X' / n, where X' = Y' + n C is red or blue,
-k its share of luma and n its scale (ITU-R BT.709); in integers, at the chroma planes' own size. The swing is at 2 Hz.
+brightness, so that a colour difference C = (X' - Y') / n, with X' red or blue, moves by what X' gains less what Y'
+would have gained (shares and scales of ITU-R BT.709); what the other of the two gains counts as for grey. In integers,
+at the chroma planes' own size. The swing is at 2 Hz.
 """
 
 from __future__ import annotations
@@ -39,14 +40,19 @@ def apply(
             luma = luma[::2] + luma[1::2]
             luma = luma[:, ::2] + luma[:, 1::2] + 2 >> 2
         luma -= BLACK
-        yield frame.with_planes(y, _balanced(u, luma, _BLUE, -stops), _balanced(v, luma, _RED, stops))
+        blue, red = _balanced(u, luma, _BLUE, _RED, -stops), _balanced(v, luma, _RED, _BLUE, stops)
+        yield frame.with_planes(y, blue, red)
 
 
-def _balanced(chroma: Pixels, luma: NDArray[np.int16], colour: tuple[float, float], stops: float) -> Pixels:
+def _balanced(
+    chroma: Pixels, luma: NDArray[np.int16], colour: tuple[float, float], other: tuple[float, float], stops: float
+) -> Pixels:
+    """Move a colour difference; `stops` are those of its colour, the other one's are as many the other way."""
     share, scale = colour
-    gained = (2.0 ** (stops / GAMMA) - 1) * (1 - share)
-    # With 8 bits of fraction all sums stay below 2^15: the gain is at most 0.5, and there are 3 terms of 8 bits.
-    by_luma, by_chroma = round(gained / scale * 2**_BITS), round(gained * 2**_BITS)
+    gain, others_gain = (2.0 ** (way / GAMMA) - 1 for way in (stops, -stops))
+    # With 8 bits of fraction all sums stay below 2^15.
+    by_luma = round((gain * (1 - share) - others_gain * other[0]) / scale * 2**_BITS)
+    by_chroma = round(gain * (1 - share) * 2**_BITS)
     table = (np.arange(-GREY, GREY) * by_chroma + (1 << _BITS - 1)).astype(np.int16)
     moved = (luma * np.int16(by_luma) + table[chroma] >> _BITS) + chroma
     balanced: Pixels = np.clip(moved, BLACK, 256 - BLACK).astype(np.uint8)
