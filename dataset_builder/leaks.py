@@ -36,7 +36,7 @@ PICTURE_LIMIT, RESTING_PICTURE_LIMIT, SHORT_PICTURE_LIMIT = 0.2, 0.12, 0.1
 is short, says less than one that moves, so less may contradict it."""
 PICTURE_SUPPORT = 16
 """Signs of a sample, on average, that both clips must have: flat pictures match nothing."""
-ROUGH_LIMIT = 0.3
+ROUGH_LIMIT = 0.25
 """The same limit for candidates, which are looked at where a key is, not where they agree best."""
 BLOCK, ROWS = 4096, 32
 """Samples and keys that are compared at once: what they give stays in a core's cache."""
