@@ -150,6 +150,10 @@ def check(
         from dataset_builder.progress import tracker
 
         passports, shown = [read_passport(path) for path in against or []], corpus_clips(corpus, media_root)
+        for passport in passports:
+            if passport.unread:
+                told = f"{len(passport.unread)} clips of {passport.name!r} could not be read when its passport was made"
+                typer.echo(f"{told}: nothing is held against them", err=True)
         with tracker() as track:
             found = leaks(shown, passports, near_duplicates=near_duplicates, workers=workers, track=track)
             problems += [str(problem) for problem in found]

@@ -8,8 +8,9 @@ agrees too. The limits below were set on the clips of `benchmarks/passport.py`; 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import multiprocessing
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +41,8 @@ ROUGH_LIMIT = 0.25
 """The same limit for candidates, which are looked at where a key is, not where they agree best."""
 BLOCK, ROWS = 4096, 32
 """Samples and keys that are compared at once: what they give stays in a core's cache."""
+PAIRS = 4096
+"""Candidate pairs that a process compares at a time."""
 MANY = 200_000
 """Hits of a block that are looked at together."""
 MOVING = 8
@@ -80,14 +83,38 @@ def find_matches(
     A still may be found in a clip too, near its keys.
     """
     pairs = candidates(queries, references, track)
-    advance = track("comparing candidates", len(pairs))
+    parts = [pairs[start : start + PAIRS] for start in range(0, len(pairs), PAIRS)]
+    advance = track("comparing candidates", len(parts))
+    _given(queries, references)
+    if len(parts) >= usable_cores() > 1:
+        # Comparing is Python between small arrays: threads would wait for each other.
+        spawn = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(usable_cores(), spawn, initializer=_given, initargs=(queries, references)) as pool:
+            return _all(pool.map(_compared, parts), advance)
+    return _all(map(_compared, parts), advance)
 
-    matches = []
-    for query, reference in pairs:
-        if found := compare(queries[query], references[reference]):
-            matches.append(Match(query, reference, found))
+
+def _all(parts: Iterable[list[Match]], advance: Callable[[], None]) -> list[Match]:
+    matches: list[Match] = []
+    for part in parts:
+        matches += part
         advance()
     return matches
+
+
+_sides: tuple[Sequence[Fingerprint], Sequence[Fingerprint]] = ((), ())
+"""What a process compares: given once, not with every part."""
+
+
+def _given(queries: Sequence[Fingerprint], references: Sequence[Fingerprint]) -> None:
+    global _sides  # noqa: PLW0603  # how a pool's initializer hands over
+    _sides = (queries, references)
+
+
+def _compared(pairs: Sequence[tuple[int, int]]) -> list[Match]:
+    queries, references = _sides
+    likenesses = ((q, r, compare(queries[q], references[r])) for q, r in pairs)
+    return [Match(q, r, likeness) for q, r, likeness in likenesses if likeness]
 
 
 def is_blank(clip: Fingerprint) -> bool:

@@ -23,10 +23,10 @@ def mount(app: typer.Typer) -> None:
 def create(
     folder: Annotated[Path, typer.Argument(help="The folder of the benchmark's clips.")],
     *,
-    out: Annotated[Path | None, typer.Option(help="The file to write [default: <name>.passport.json].")] = None,
-    name: Annotated[str | None, typer.Option(help="The benchmark's name [default: the folder's].")] = None,
+    out: Annotated[Path | None, typer.Option(help="The file to write (default: <name>.passport.json).")] = None,
+    name: Annotated[str | None, typer.Option(help="The benchmark's name (default: the folder's).")] = None,
     names: Annotated[bool, typer.Option(help="Put the clips' names in.")] = True,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes [default: all cores].")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes (default: all cores).")] = None,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds that one clip may take.")] = 600.0,
     as_json: AsJson = False,
 ) -> None:
