@@ -25,7 +25,7 @@ NAME = "camera shake"
 STILLS = False
 STEPS = tuple(
     {"shift_share": shift, "radians": angle}
-    for shift, angle in ((0.002, 0.0004), (0.004, 0.0008), (0.007, 0.0014), (0.011, 0.0022), (0.016, 0.0034))
+    for shift, angle in ((0.002, 0.0004), (0.005, 0.001), (0.0085, 0.0017), (0.0125, 0.0025), (0.0175, 0.0036))
 )
 """One step of the walk: of the shifts, as a share of the picture's shorter side, and of the angle."""
 KNOTS_PER_SECOND = 6

@@ -22,7 +22,7 @@ from dataset_builder.frame import EXACT, Frame
 NAME = "quality switch"
 STILLS = False
 STEPS = tuple(
-    {"crf": crf, "size_share": share} for crf, share in ((30, 1.0), (32, 2 / 3), (36, 4 / 9), (41, 2 / 7), (47, 1 / 8))
+    {"crf": crf, "size_share": share} for crf, share in ((30, 1.0), (31, 0.7), (34, 0.5), (40, 0.3), (46, 1 / 8))
 )
 LEAST_SIDE = 16
 
