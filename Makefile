@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/installed
 HF := HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1
 
-.PHONY: setup demo test test-all check clean
+.PHONY: setup demo test test-all check bench clean
 
 setup: $(STAMP)
 
@@ -29,6 +29,10 @@ check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+bench: $(STAMP)
+	$(BIN)/python benchmarks/distortions.py
+	$(BIN)/python benchmarks/passport.py
 
 clean:
 	rm -rf .venv build
