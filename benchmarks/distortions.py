@@ -83,9 +83,7 @@ def main() -> None:
         f"median {summary['median']:.2f} (limit {MEDIAN_LIMIT}), worst {summary['worst']:.2f} (limit {WORST_LIMIT}); ",
         end="",
     )
-    print(
-        f"memory {summary['memory']:.2f} (limit {MEMORY_LIMIT}) of {plain / 1024:.0f} MB for decoding and encoding alone"
-    )
+    print(f"memory {summary['memory']:.2f} (limit {MEMORY_LIMIT}) of {plain / 1024:.0f} MB to decode and encode alone")
 
 
 def _clip() -> Path:

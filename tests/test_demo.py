@@ -26,7 +26,10 @@ def test_it_leaves_a_whole_corpus(demo: Path, vqa2: Cli) -> None:
     summary = json.loads((demo / "summary.json").read_text())
     assert set(summary["configs"]) == CONFIGS
     assert all(count["pairs"] > 50 for count in summary["configs"].values())
-    assert summary["quarantined"] == 6
+    rows = [json.loads(line) for line in (demo / "corpus" / "quarantine.jsonl").read_text().splitlines()]
+    grey = [row for row in rows if "the clip is grey" in row["reason"]]
+    assert all(row["source"] == "demo_clean" and "saturation" in row["reason"] for row in grey)
+    assert summary["quarantined"] == len(rows) == 6 + len(grey)
     families = {
         json.loads(line)["provenance"]["family"]
         for path in (demo / "corpus" / "data" / "stage3").glob("*.jsonl")
