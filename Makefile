@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
+# A file's tests stay in one process: they share what is built once.
+PARALLEL := -n auto --dist loadfile
 HF := HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1
 
 .PHONY: setup demo test test-all check bench clean
@@ -19,11 +21,11 @@ demo: $(STAMP)
 	$(BIN)/vqa2 demo --out build/demo
 
 test: $(STAMP)
-	$(HF) $(BIN)/python -m pytest -m "not full"
+	$(HF) $(BIN)/python -m pytest $(PARALLEL) -m "not full"
 	@echo "LEFT OUT by make test: $$($(HF) $(BIN)/python -m pytest -m full --collect-only -q | grep -c '::') tests marked full (make test-all runs them)."
 
 test-all: $(STAMP)
-	$(HF) $(BIN)/python -m pytest
+	$(HF) $(BIN)/python -m pytest $(PARALLEL)
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
