@@ -22,7 +22,7 @@ from dataset_builder.frame import FULL, SUBSAMPLED, Frame
 
 NAME = "block effect"
 STILLS = True
-STEPS = tuple({"quantiser": quantiser} for quantiser in (11, 20, 36, 52, 69))
+STEPS = tuple({"quantiser": quantiser} for quantiser in (10, 20, 36, 52, 69))
 GRID = 8
 _EXACT = {"flags": "+bitexact", "idct": "simple"}
 """The transform in plain integers: libavcodec's fast ones differ between processors."""

@@ -18,7 +18,7 @@ from dataset_builder.frame import Frame
 NAME = "low frame rate"
 STILLS = False
 STEPS = tuple(
-    {"pictures_per_second": rate, "least_frames": least} for rate, least in ((15, 2), (10, 3), (7.5, 4), (5, 6), (3, 8))
+    {"pictures_per_second": rate, "least_frames": least} for rate, least in ((15, 2), (8, 3), (5, 4), (3, 6), (1.8, 8))
 )
 
 
