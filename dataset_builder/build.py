@@ -30,7 +30,8 @@ from dataset_builder.corpus import (
     write_jsonl,
     write_samples,
 )
-from dataset_builder.gather import Gathered, Run, Tracker, gather
+from dataset_builder.gathering.gather import gather
+from dataset_builder.gathering.state import Gathered, Run, Tracker
 from dataset_builder.session_records import add_sessions
 from dataset_builder.versions import add_versions
 from schemas import SCHEMA_VERSION

@@ -19,7 +19,7 @@ import msgspec
 
 from dataset_builder import engine
 from dataset_builder.corpus import RECORDS, read_manifest, read_records, read_samples
-from dataset_builder.gather import Tracker
+from dataset_builder.gathering.state import Tracker
 from dataset_builder.versions import version_item
 from schemas.errors import CallError
 from schemas.record import Media, Record

@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 
 from dataset_builder.encode import CARRIER
-from dataset_builder.gather import Gathered, Run, ToRender, stall_problem
+from dataset_builder.gathering.rows import stall_problem
+from dataset_builder.gathering.state import Gathered, Run, ToRender
 from dataset_builder.sessions import Plan, SessionError, plan_of
 from dataset_builder.versions import version_item
 from schemas.manifest import Quarantined

@@ -11,7 +11,7 @@ import dataset_builder.distortions
 from dataset_builder.distort import distort_item, truth_of
 from dataset_builder.encode import CARRIER
 from dataset_builder.engine import Item
-from dataset_builder.gather import Gathered, Run
+from dataset_builder.gathering.state import Gathered, Run
 from dataset_builder.sampling import planned
 from dataset_builder.sessions import render_item
 from dataset_builder.video import inspect_item
