@@ -35,9 +35,9 @@ from scipy.stats import chi2
 from dataset_builder import engine
 from dataset_builder.demo.contents import CONTENTS, locate
 from dataset_builder.encode import encode_video
-from dataset_builder.fingerprint import RATE, Fingerprint, fingerprint_item, quantised
-from dataset_builder.leaks import find_matches, is_blank
-from dataset_builder.passport import Track, from_samples
+from dataset_builder.leakage.fingerprint import RATE, Fingerprint, fingerprint_item, quantised
+from dataset_builder.leakage.passport import Track, from_samples
+from dataset_builder.leakage.search import find_matches, is_blank
 from dataset_builder.progress import tracker
 from dataset_builder.video import Pixels, rgb_frames, rgb_of
 

@@ -32,7 +32,7 @@ from dataset_builder.corpus import (
 )
 from dataset_builder.gathering.gather import gather
 from dataset_builder.gathering.state import Gathered, Run, Tracker
-from dataset_builder.session_records import add_sessions
+from dataset_builder.streaming.records import add_sessions
 from dataset_builder.versions import add_versions
 from schemas import SCHEMA_VERSION
 from schemas.errors import CallError

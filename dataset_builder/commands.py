@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-import dataset_builder.audit_command
+import dataset_builder.auditing.command
+import dataset_builder.leakage.command
 import dataset_builder.lock_commands
-import dataset_builder.passport_commands
-import dataset_builder.session_command
+import dataset_builder.streaming.command
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
 Plugins = Annotated[
@@ -30,10 +30,10 @@ def mount(app: typer.Typer) -> None:
         app.command()(command)
     app.command("regenerate")(regenerate_clips)
     app.command("list")(list_plugins)
-    dataset_builder.audit_command.mount(app)
+    dataset_builder.auditing.command.mount(app)
     dataset_builder.lock_commands.mount(app)
-    dataset_builder.passport_commands.mount(app)
-    dataset_builder.session_command.mount(app)
+    dataset_builder.leakage.command.mount(app)
+    dataset_builder.streaming.command.mount(app)
 
 
 def demo(
@@ -146,7 +146,7 @@ def check(
         problems += [str(problem) for problem in again.problems]
         typer.echo(f"{again.rendered} clips render to the same bytes, {again.copied} are clean", err=True)
     if against or near_duplicates:
-        from dataset_builder.passport import corpus_clips, leaks, read_passport
+        from dataset_builder.leakage.passport import corpus_clips, leaks, read_passport
         from dataset_builder.progress import tracker
 
         passports, shown = [read_passport(path) for path in against or []], corpus_clips(corpus, media_root)

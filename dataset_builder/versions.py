@@ -13,7 +13,7 @@ from dataset_builder.encode import CARRIER
 from dataset_builder.engine import Item
 from dataset_builder.gathering.state import Gathered, Run
 from dataset_builder.sampling import planned
-from dataset_builder.sessions import render_item
+from dataset_builder.streaming.render import render_item
 from dataset_builder.video import inspect_item
 from schemas.errors import CallError
 from schemas.manifest import Quarantined

@@ -25,7 +25,7 @@ from dataset_builder.demo.views import SIZE, VIEWS, clean_frames, read_pictures
 from dataset_builder.distort import SEVERITIES, Shape, applied, distorted, truth_of
 from dataset_builder.encode import encode_frames, encode_picture, encode_video
 from dataset_builder.frame import frames_of_rgb
-from dataset_builder.sessions import plan_of, played, with_waits
+from dataset_builder.streaming.render import plan_of, played, with_waits
 from dataset_builder.video import Pixels
 from schemas.draws import pick, share, shuffled
 from schemas.errors import DataError

@@ -22,7 +22,7 @@ from dataset_builder.gathering.state import Gathered, Run, ToRender
 from dataset_builder.labels import LabelRow, RowPlace
 from dataset_builder.matching import ClipFolder, NoMatchError
 from dataset_builder.scales import split_of
-from dataset_builder.session_files import read_session
+from dataset_builder.streaming.files import read_session
 from schemas.errors import CallError, DataError
 from schemas.manifest import Quarantined
 from schemas.recipe import SourceRecipe

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from dataset_builder.audit import Audit, audit
-from dataset_builder.audit_labels import UNDECLARED, Labels, Reading, grade, usual_scale
-from dataset_builder.audit_view import show
+from dataset_builder.auditing.audit import Audit, audit
+from dataset_builder.auditing.labels import UNDECLARED, Labels, Reading, grade, usual_scale
+from dataset_builder.auditing.view import show
 from schemas.errors import DataError
 from schemas.levels import LEVELS, Direction, LevelScale, level_distribution
 from tests.conftest import Cli

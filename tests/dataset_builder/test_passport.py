@@ -16,9 +16,16 @@ from hypothesis import strategies as st
 from benchmarks.passport import PROMISED, attack_item, cut_item, write_copy
 from dataset_builder.build import build
 from dataset_builder.check import check
-from dataset_builder.fingerprint import GRID, RATE, Fingerprint, coefficients, fingerprint, quantised
-from dataset_builder.leaks import candidates, compare, find_matches, is_blank
-from dataset_builder.passport import corpus_clips, create_passport, from_samples, leaks, read_passport, write_passport
+from dataset_builder.leakage.fingerprint import GRID, RATE, Fingerprint, coefficients, fingerprint, quantised
+from dataset_builder.leakage.passport import (
+    corpus_clips,
+    create_passport,
+    from_samples,
+    leaks,
+    read_passport,
+    write_passport,
+)
+from dataset_builder.leakage.search import candidates, compare, find_matches, is_blank
 from schemas.errors import CallError, DataError
 from schemas.passport import Passport
 from schemas.recipe import BuildRecipe, load

@@ -9,10 +9,10 @@ import orjson
 import pytest
 import scipy.io
 
-from dataset_builder.session_files import read_session
 from dataset_builder.sources import itu_p1203
 from dataset_builder.sources._stalls import on_playback
 from dataset_builder.sources._waterloo import _stalls
+from dataset_builder.streaming.files import read_session
 from schemas.errors import CallError, DataError
 from schemas.session import Segment, Session, StallEvent
 

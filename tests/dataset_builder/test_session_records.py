@@ -12,7 +12,7 @@ from dataset_builder.build import Built, build
 from dataset_builder.check import check
 from dataset_builder.corpus import read_records, read_samples
 from dataset_builder.regenerate import regenerate
-from dataset_builder.sessions import plan_of
+from dataset_builder.streaming.render import plan_of
 from dataset_builder.video import rgb_frames
 from schemas.errors import CallError, DataError
 from schemas.recipe import BuildRecipe, RecipeError, load

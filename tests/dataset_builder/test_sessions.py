@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from dataset_builder.encode import RateError, at_bitrate, encode_video, through_codec
 from dataset_builder.frame import Frame, frames_of, frames_of_rgb
-from dataset_builder.sessions import SessionError, plan_of, played, render, render_file
+from dataset_builder.streaming.render import SessionError, plan_of, played, render, render_file
 from dataset_builder.video import inspect, rgb_frames
 from schemas.errors import DataError
 from schemas.session import Session
@@ -241,7 +241,7 @@ import ctypes, sys
 from pathlib import Path
 import msgspec
 import dataset_builder.encode as encode
-import dataset_builder.sessions as sessions
+import dataset_builder.streaming.render as sessions
 from schemas.session import Session
 if sys.argv[4] == "masked":
     [library] = {line.split()[-1] for line in open("/proc/self/maps") if "libavutil" in line}

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from dataset_builder.audit_labels import Finding, Floats, Graded, Indices, Labels, Reading, usual_scale
+from dataset_builder.auditing.labels import Finding, Floats, Graded, Indices, Labels, Reading, usual_scale
 from dataset_builder.correlation import srcc
 from schemas.levels import LEVELS
 

@@ -31,7 +31,7 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Write the fingerprints of a folder's clips: no pixels, so the file can be published."""
-    from dataset_builder.passport import create_passport, write_passport
+    from dataset_builder.leakage.passport import create_passport, write_passport
     from dataset_builder.progress import tracker
     from schemas.errors import CallError
 

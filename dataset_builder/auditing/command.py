@@ -41,9 +41,9 @@ def audit(
     """Audit a table of labels: levels by range mode, ceilings, closeness to cuts, and what looks wrong."""
     import msgspec
 
-    from dataset_builder.audit import audit as audit_labels
-    from dataset_builder.audit_table import Chosen, declare, read_labels, read_source, recipe_of
-    from dataset_builder.audit_view import show
+    from dataset_builder.auditing.audit import audit as audit_labels
+    from dataset_builder.auditing.table import Chosen, declare, read_labels, read_source, recipe_of
+    from dataset_builder.auditing.view import show
     from dataset_builder.tables import Form
     from schemas.errors import CallError
 

@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from dataset_builder.audit import NEAR, Audit
+from dataset_builder.auditing.audit import NEAR, Audit
 from schemas.levels import CUTS, LEVELS
 
 ROWS = 6

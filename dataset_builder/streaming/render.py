@@ -19,8 +19,8 @@ import msgspec
 
 from dataset_builder.encode import RateError, at_bitrate, encode_frames, exact_rate, named_by_bytes
 from dataset_builder.frame import Frame, frames_of
+from dataset_builder.streaming.waiting import waiting_frames
 from dataset_builder.video import inspect
-from dataset_builder.waiting import waiting_frames
 from schemas.errors import DataError
 from schemas.record import Media, Stall
 from schemas.session import Session

@@ -10,7 +10,7 @@ import msgspec
 from dataset_builder.encode import CARRIER
 from dataset_builder.gathering.rows import stall_problem
 from dataset_builder.gathering.state import Gathered, Run, ToRender
-from dataset_builder.sessions import Plan, SessionError, plan_of
+from dataset_builder.streaming.render import Plan, SessionError, plan_of
 from dataset_builder.versions import version_item
 from schemas.manifest import Quarantined
 from schemas.record import Media, Origin, Record, Stall

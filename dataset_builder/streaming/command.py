@@ -29,8 +29,8 @@ def render(
 ) -> None:
     """Render a clip as a streaming session: re-encoded segments, stalls, initial buffering."""
     from dataset_builder.progress import tracker
-    from dataset_builder.session_files import read_session
-    from dataset_builder.sessions import render_file
+    from dataset_builder.streaming.files import read_session
+    from dataset_builder.streaming.render import render_file
     from schemas.errors import CallError
     from stages.stage2_streaming import sentence
 

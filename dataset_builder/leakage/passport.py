@@ -12,8 +12,8 @@ import numpy as np
 
 from dataset_builder import engine
 from dataset_builder.corpus import file_entry, read_manifest
-from dataset_builder.fingerprint import FREQUENCIES, GRID, LAG, RATE, Fingerprint
-from dataset_builder.leaks import Match, find_matches, is_blank
+from dataset_builder.leakage.fingerprint import FREQUENCIES, GRID, LAG, RATE, Fingerprint
+from dataset_builder.leakage.search import Match, find_matches, is_blank
 from dataset_builder.matching import ClipFolder
 from dataset_builder.video import CLIP_SUFFIXES
 from schemas import SCHEMA_VERSION
@@ -107,7 +107,7 @@ def take_fingerprints(
     items = [{"path": str(file)} for file in files.values()]
     advance = track("taking fingerprints", len(items))
     outcomes = engine.run(
-        "dataset_builder.fingerprint:fingerprint_item",
+        "dataset_builder.leakage.fingerprint:fingerprint_item",
         items,
         slots=workers,
         timeout=timeout,

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 import dataset_builder.sources
-from dataset_builder.audit_labels import Labels, Reading
+from dataset_builder.auditing.labels import Labels, Reading
 from dataset_builder.labels import CellError, LabelRow, Remark, number
 from dataset_builder.progress import progress_bar
 from dataset_builder.ratings import opinions_of

@@ -1,6 +1,6 @@
 """What a label table is worth before anything is built of it: levels by range mode, ceilings, closeness to cuts.
 
-Figures of arrays: `audit_table` reads them from a file, `audit_findings` says what looks wrong, `audit_view` shows it.
+Figures of arrays: `table` reads them from a file, `findings` says what looks wrong, `view` shows it.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 from scipy.special import ndtr
 
-from dataset_builder.audit_findings import findings
-from dataset_builder.audit_labels import (
+from dataset_builder.auditing.findings import findings
+from dataset_builder.auditing.labels import (
     UNDECLARED,
     Finding,
     Floats,

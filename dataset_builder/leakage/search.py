@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataset_builder.engine import usable_cores
-from dataset_builder.fingerprint import LAG, RATE, Fingerprint, Words
+from dataset_builder.leakage.fingerprint import LAG, RATE, Fingerprint, Words
 
 Counts = NDArray[np.int64]
 Indices = NDArray[np.int64]

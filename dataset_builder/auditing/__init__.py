@@ -1,0 +1,1 @@
+"""Auditing a table of scores before anything is built of it."""

@@ -1,0 +1,1 @@
+"""Finding clips of a benchmark, or of another split, among training clips by hashes of their pictures."""
