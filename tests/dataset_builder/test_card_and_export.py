@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 
 import datasets
@@ -47,8 +48,12 @@ def test_every_exporter_keeps_the_contract(name: str, corpus: Path) -> None:
     assert exporter.LOSES
     assert exporter.SUFFIX.startswith(".")
     for config in CONFIGS:
-        file = io.BytesIO()
-        assert exporter.write(iter(samples(corpus, config)), file) == len(samples(corpus, config)) > 0
+        file, given = io.BytesIO(), samples(corpus, config)
+        if name == "published":  # holds only what others published: test_conversations.py writes that
+            with pytest.raises(DataError, match=re.escape(given[0].id)):
+                exporter.write(iter(given), file)
+            continue
+        assert exporter.write(iter(given), file) == len(given) > 0
         assert file.tell()
 
 
