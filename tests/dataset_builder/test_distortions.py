@@ -15,7 +15,7 @@ import pytest
 
 import dataset_builder.distortions
 from dataset_builder.distort import SEVERITIES, Shape, applied, distort_item, distorted, truth_of
-from dataset_builder.encode import encode_video
+from dataset_builder.encode import encode_frames, encode_video
 from dataset_builder.frame import EXACT, Frame, frames_of, frames_of_rgb
 from dataset_builder.video import MediaError, Pixels, inspect, rgb_frames
 from schemas.errors import CallError
@@ -221,3 +221,17 @@ def test_a_users_distortion_is_one_file(tmp_path: Path, clean: list[Frame]) -> N
     (still,) = frames_of_rgb([clean[3].rgb()], video=False)
     (frame,) = distorted([still], Shape(SIZE, SIZE, 1.0, 1), [wanted], seed=0, key="k", plugins=[tmp_path])
     assert np.array_equal(frame.rgb(), 255 - clean[3].rgb())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_carrier_adds_nothing_visible_to_distorted_frames(
+    kind: str, tmp_path: Path, real_clips: dict[str, Path]
+) -> None:
+    clean = [frame.cropped(0, 0, 176, 144) for frame in itertools.islice(frames_of(real_clips["bigbuckbunny"]), 24)]
+    made = list(distorted(iter(clean), Shape(176, 144, 25.0, 24), [applied(kind, 5)], seed=0, key="k"))
+    encode_frames(made, 25, tmp_path / "made.mp4")
+    written = list(frames_of(tmp_path / "made.mp4"))
+    for plane in range(3):
+        pairs = zip(made, written, strict=True)
+        error = np.mean([np.mean((a.planes()[plane].astype(float) - b.planes()[plane]) ** 2) for a, b in pairs])
+        assert error == 0 or 10 * np.log10(255**2 / error) >= 45, plane
