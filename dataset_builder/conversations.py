@@ -77,17 +77,21 @@ def disagreements(rows: Sequence[LabelRow], scale: LevelScale | None) -> list[st
     """Tell how often published level words are others than their scores make, with the first row of each kind."""
     counts: Counter[tuple[str, str]] = Counter()
     first: dict[tuple[str, str], LabelRow] = {}
-    compared = 0
+    compared, wordless = 0, 0
     for row in rows:
         conversation = row.conversation
-        if row.score is None or scale is None or conversation is None or conversation.said is None:
+        if row.score is None or scale is None or conversation is None:
+            continue
+        if conversation.said is None:
+            wordless += 1
             continue
         compared += 1
         made = scale.level(row.score.value)
         if made != conversation.level:
             counts[conversation.said, made] += 1
             first.setdefault((conversation.said, made), row)
-    return [
+    untold = [f"{wordless} scored answers hold no level word, or several: they get no target"] if wordless else []
+    return untold + [
         f"{count} of {compared} answers say {said!r} where the score makes {made!r}"
         f" (first: {first[said, made].table} row {first[said, made].row})"
         for (said, made), count in sorted(counts.items())

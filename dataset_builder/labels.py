@@ -42,6 +42,8 @@ class Conversation:
     level: Level | None
 
 
+LARGEST = 1e12
+"""No score, spread or count that a table holds is larger."""
 RowPlace = tuple[str, int]
 """A table's name, and the number of a row in it."""
 
@@ -108,6 +110,8 @@ def number(cell: object, column: str, decimal: str = ".") -> float | None:
         raise CellError(column, f"{cell!r} is not a number{hint}") from None
     if not math.isfinite(value):
         raise CellError(column, f"{cell!r} is not a finite number: mend or remove the row")
+    if abs(value) > LARGEST:
+        raise CellError(column, f"{cell!r} is too large for a number that people gave: mend or remove the row")
     return value
 
 
@@ -126,7 +130,7 @@ def score_of(value: float, std: float | None, ratings: float | None, scale: Scal
         value=value,
         lo=float(scale.lo),
         hi=float(scale.hi),
-        direction=scale.direction,
+        direction=scale.way,
         kind=scale.kind,
         std=std,
         ratings=None if ratings is None else int(ratings),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -38,6 +39,10 @@ def opinions_of(
             kept.append((row.clip, row.subject, row.score.value))
     if not kept:
         return
+    pairs = Counter((clip, name) for clip, name, _ in kept)
+    for count in (count for count in pairs.values() if count > 1):
+        for _ in range(count - 1):
+            yield Remark("a subject rated a clip again: each rating counts")
     clips = {clip: index for index, clip in enumerate(first)}
     subjects = {name: index for index, name in enumerate(dict.fromkeys(name for _, name, _ in kept))}
     found = recover(

@@ -47,6 +47,6 @@ def fit_scale(recipe: SourceRecipe, rows: Sequence[tuple[LabelRow, Split]]) -> L
         lo=float(lo),
         hi=float(hi),
         mode=scale.range,
-        direction=scale.direction,
+        direction=scale.way,
         fitted_on=said,
     )

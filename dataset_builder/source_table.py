@@ -63,6 +63,6 @@ def _scales(about: dict[str, Any]) -> str:
     variants: dict[str, list[str]] = {}
     for variant, plain in about["scales"].items():
         scale = msgspec.convert(plain, Scale)
-        said = f"{scale.lo:g} to {scale.hi:g}{'' if scale.direction == 'higher_is_better' else ', low is good'}"
+        said = f"{scale.lo:g} to {scale.hi:g}{'' if scale.way == 'higher_is_better' else ', low is good'}"
         variants.setdefault(said + ("" if scale.kind == "mos" else f" ({scale.kind})"), []).append(variant)
     return "; ".join(f"{', '.join(f'`{name}`' for name in names)} {said}" for said, names in variants.items())

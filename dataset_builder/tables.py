@@ -7,6 +7,7 @@ Delimited files and JSON Lines are streamed: two million rows need no more memor
 
 from __future__ import annotations
 
+import codecs
 import csv
 import difflib
 import glob
@@ -69,6 +70,7 @@ def read_table(path: Path, name: str, form: Form = AS_ITS_ENDING_SAYS) -> tuple[
     """Give the column names of a table, and its rows. Raises CallError, also while the rows are read."""
     kind = path.suffix.lower()
     try:
+        _refuse_encoding(path, name, form)
         if kind in {".csv", ".tsv", ".txt"}:
             header, rows = _read_delimited(path, form, "\t" if kind == ".tsv" else ",")
         elif kind in {".json", ".jsonl", ".ndjson"}:
@@ -84,6 +86,18 @@ def read_table(path: Path, name: str, form: Form = AS_ITS_ENDING_SAYS) -> tuple[
     except (OSError, ValueError) as error:
         raise _unreadable(name, error) from None
     return header, _told(rows, name)
+
+
+def _refuse_encoding(path: Path, name: str, form: Form) -> None:
+    """Refuse an encoding that Python does not know, and text in UTF-16 of which nobody said so."""
+    try:
+        codecs.lookup(form.encoding or "utf-8")
+    except LookupError:
+        raise CallError(f"{name}: Python knows no encoding {form.encoding!r}; try utf-8, latin-1 or cp1252") from None
+    if form.encoding is None and path.suffix.lower() in {".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson"}:
+        with path.open("rb") as file:
+            if file.read(2) in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}:
+                raise CallError(f"{name}: the text is UTF-16: declare encoding: utf-16")
 
 
 def _told(rows: Rows, name: str) -> Rows:

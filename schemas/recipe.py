@@ -60,20 +60,30 @@ class Scale(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     `lo` and `hi` are the ends of the rating scale: a score outside is quarantined. `range` picks the level range:
     `minmax` (the extremes of the table, the paper's choice), `nominal` (`lo` and `hi`) or `explicit` (`range_lo`,
-    `range_hi`). `fit_on` says which rows a minmax is fitted on: `all` of the table, or its `train` split.
+    `range_hi`). `direction` is `higher_is_better` where nobody says otherwise; a DMOS must have it said, since sets
+    differ. `fit_on` says which rows a minmax is fitted on: `all` of the table, or its `train` split.
     """
 
     lo: float
     hi: float
-    direction: Direction = "higher_is_better"
+    direction: Direction | None = None
     range: RangeMode = "minmax"
     range_lo: float | None = None
     range_hi: float | None = None
     fit_on: Literal["all", "train"] = "all"
     kind: Literal["mos", "dmos", "synthetic"] = "mos"
 
+    @property
+    def way(self) -> Direction:
+        """Which way scores get better."""
+        return self.direction or "higher_is_better"
+
     def __post_init__(self) -> None:
-        """Refuse ends that span nothing, and a range that is not said in full."""
+        """Refuse ends that span nothing, a range that is not said in full, and a DMOS of no stated direction."""
+        if self.kind == "dmos" and self.direction is None:
+            raise ValueError(
+                "kind: dmos needs its direction: lower_is_better, or higher_is_better where the set has it"
+            )
         if not (math.isfinite(self.lo) and math.isfinite(self.hi) and self.lo < self.hi):
             raise ValueError(f"lo must lie below hi, got {self.lo} and {self.hi}")
         if self.range == "explicit":

@@ -64,6 +64,7 @@ def audit(
         options = {
             **{"separator": separator, "decimal": decimal, "encoding": encoding, "sheet": sheet, "variant": variant},
             "where": dict(rows.split("=", 1) for rows in where or []),
+            "scale": {"lo": lo, "hi": hi, "direction": way} if lo is not None and hi is not None else None,
         }
         labels, reading = read_source(recipe_of(table, source, options), plugins or ())
     else:

@@ -45,7 +45,20 @@ def gather(run: Run, left_out: Sequence[Path]) -> Gathered:
         _gather_source(gathered, run, source, left_out)
     _refuse_groups_across_splits(gathered)
     _refuse_same_bytes_across_splits(gathered)
+    _tell_same_bytes(gathered)
     return gathered
+
+
+def _tell_same_bytes(gathered: Gathered) -> None:
+    """Tell of clips that are the same file under another name: each counts as a clip of its own."""
+    first: dict[str, Record] = {}
+    for record_id in sorted(gathered.records):
+        record = gathered.records[record_id]
+        other = first.setdefault(record.media.sha256, record)
+        if other is not record:
+            scores = [r.score.value if r.score else None for r in (other, record)]
+            unlike = f", with another score ({scores[0]} and {scores[1]})" if scores[0] != scores[1] else ""
+            gathered.remarks.append(f"{record.source}: {record.id!r} is the same file as {other.id!r}{unlike}")
 
 
 def _gather_source(gathered: Gathered, run: Run, source: SourceRecipe, left_out: Sequence[Path]) -> None:

@@ -50,6 +50,10 @@ def _labelled(row: Row, scale: Scale | None, words: Mapping[str, Level], name_ho
     turns = _turns(row.get("conversations"))
     video = key == "video" or "frames per sec" in row or PurePosixPath(media[0]).suffix.lower() in VIDEO_SUFFIXES
     texts, written = _placed([text for _, text in turns], len(media), video)
+    if "frames per sec" in row and len(written) != sum(1 for tag in written if tag):
+        raise CellError(
+            "conversations", "a row with 'frames per sec' has two tags a video: key frames, motion features"
+        )
     answer = set(re.findall(r"[a-z]+", turns[-1][1].lower()))
     said = [word for word in words if word in answer]
     return LabelRow(
@@ -129,4 +133,4 @@ def _score(row: Row, scale: Scale | None, name_holds_score: bool) -> Score | Non
         return None
     if not scale.lo <= value <= scale.hi:
         raise CellError(column, f"{value!r} lies outside the scale {scale.lo:g} to {scale.hi:g}: declare another scale")
-    return Score(value=value, lo=scale.lo, hi=scale.hi, direction=scale.direction, kind=scale.kind)
+    return Score(value=value, lo=scale.lo, hi=scale.hi, direction=scale.way, kind=scale.kind)

@@ -35,6 +35,11 @@ def labels(recipe: SourceRecipe, folder: Path) -> Iterator[Labelled]:
 
 
 def _rows(recipe: SourceRecipe, columns: Columns, folder: Path) -> Iterator[Labelled]:
+    if "dmos" in (columns.score or "").lower() and recipe.scale and recipe.scale.direction is None:
+        raise CallError(
+            f"source {recipe.name!r}: the column {columns.score!r} is named as a DMOS, of which less or more may be "
+            "better: declare scale.direction"
+        )
     for table in tables(recipe, folder):
         _refuse_missing_columns(columns, table.header, table.name)
         yield from table.each(lambda row: _label(row, recipe, columns))

@@ -135,6 +135,7 @@ def test_q_align_words_are_held_to_the_scores_behind_them(folder: Path) -> None:
     assert set(by_answer) == {"It is high.", "It is poor.", "It is fair.", "It is pristine."}
     assert by_answer["It is fair."].turns[0].text == "Rate it.\n<video><motion>"
     assert by_answer["It is pristine."].target is None
+    assert "own: 1 scored answers hold no level word, or several: they get no target" in result.manifest.remarks
     assert any("1 of 3 answers say 'bad' where the score makes 'poor'" in r for r in result.manifest.remarks)
     assert unordered(exported(folder, "stage2-ugc")) == unordered(rows)
     with pytest.raises(CallError, match="scale"):
@@ -151,6 +152,7 @@ def test_comparisons_of_images_and_of_videos(folder: Path) -> None:
     texts = {sample.turns[0].text for sample in samples(folder, "stage3")}
     assert texts == {"First: <image>\nSecond: <image>", "<video><motion> or <video><motion>?"}
     assert result.manifest.records == 4
+    assert "own: 'own/b.png' is the same file as 'own/a.png'" in result.manifest.remarks
     assert unordered(exported(folder, "stage3")) == unordered([pair, both])
 
 
@@ -173,10 +175,11 @@ def test_rows_that_cannot_be_used_say_why(folder: Path) -> None:
         {**good, "gt_score": "101"},
         {**good, "gt_score": "much"},
         row("short.mp4", "How?", "Well."),
+        {**good, "conversations": [{"from": "human", "value": "<image> How?"}, {"from": "gpt", "value": "Well."}]},
     ]
     result = built(folder, [good, *bad], source="vqa2_streaming")
     reasons = {q.row: q.reason for q in result.quarantine if q.row}
-    assert sorted(reasons) == list(range(2, 11))
+    assert sorted(reasons) == list(range(2, 12))
     for at, told in {
         2: "no clip is called",
         3: "turns come in pairs",
@@ -187,6 +190,7 @@ def test_rows_that_cannot_be_used_say_why(folder: Path) -> None:
         8: "outside the scale",
         9: "not a number",
         10: "the media need <video>",
+        11: "two tags a video",
     }.items():
         assert told in reasons[at], (at, reasons[at])
     assert len(samples(folder, "stage2-streaming")) == 1

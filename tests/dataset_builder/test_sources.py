@@ -12,7 +12,7 @@ import pytest
 import scipy.io
 
 import dataset_builder.sources
-from dataset_builder.labels import LabelRow
+from dataset_builder.labels import LabelRow, Remark
 from dataset_builder.sources import About, Example, Labelled
 from dataset_builder.sources.table import labels
 from schemas.errors import CallError
@@ -267,3 +267,10 @@ def test_ratings_that_cannot_count_are_quarantined(tmp_path: Path) -> None:
     assert "outside the declared scale" in reasons[9]
     assert "row 1 says something else of this clip" in reasons[10]
     assert [row.score.value for row in rows if isinstance(row, LabelRow) and row.score] == [4, 2]
+
+
+def test_a_subject_who_rates_twice_is_told(tmp_path: Path) -> None:
+    ratings_table(tmp_path, "a,p,5,ga\n")
+    rows = read(tmp_path, "t.csv", RATED)
+    assert [row.text for row in rows if isinstance(row, Remark)] == ["a subject rated a clip again: each rating counts"]
+    assert [row.score.ratings for row in rows if isinstance(row, LabelRow) and row.score] == [4, 3]

@@ -98,8 +98,8 @@ def test_two_scores_on_two_scales_are_told_apart_by_column(tmp_path: Path) -> No
 
 
 def test_only_a_declared_direction_turns_scores_round(tmp_path: Path) -> None:
-    (tmp_path / "t.csv").write_text("clip,dmos\na,4\nb,1\n")
-    columns = {"clip": "clip", "score": "dmos"}
+    (tmp_path / "t.csv").write_text("clip,score\na,4\nb,1\n")
+    columns = {"clip": "clip", "score": "score"}
     plain = read(tmp_path, columns=columns, scale={"lo": 1, "hi": 5})
     turned = read(tmp_path, columns=columns, scale={"lo": 1, "hi": 5, "direction": "lower_is_better"})
     assert values(plain) == values(turned)
@@ -149,3 +149,27 @@ def test_two_million_rows_are_streamed(tmp_path: Path, kind: str) -> None:
     _, rows = read_table(path, path.name)
     assert sum(1 for row in itertools.islice(rows, None) if isinstance(row, dict)) == 2_000_000
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # kB
+
+
+def test_encodings_that_are_not_there_or_not_said(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes("clip,mos\nä,3\n".encode("utf-16"))
+    with pytest.raises(CallError, match=r"t\.csv: the text is UTF-16: declare encoding: utf-16"):
+        rows_of(tmp_path / "t.csv")
+    assert rows_of(tmp_path / "t.csv", Form(encoding="utf-16")) == [{"clip": "ä", "mos": "3"}]
+    with pytest.raises(CallError, match="Python knows no encoding 'klingon'"):
+        rows_of(tmp_path / "t.csv", Form(encoding="klingon"))
+
+
+def test_a_dmos_needs_its_direction(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("clip,DMOS\na,4\nb,1e300\n")
+    columns = {"clip": "clip", "score": "DMOS"}
+    with pytest.raises(CallError, match="named as a DMOS, of which less or more may be better"):
+        read(tmp_path, columns=columns, scale={"lo": 1, "hi": 5})
+    with pytest.raises(CallError, match="kind: dmos needs its direction"):
+        read(tmp_path, columns=columns, scale={"lo": 1, "hi": 5, "kind": "dmos"})
+    row, huge = read(tmp_path, columns=columns, scale={"lo": 1, "hi": 5, "direction": "lower_is_better"})
+    assert isinstance(row, LabelRow)
+    assert row.score is not None
+    assert row.score.direction == "lower_is_better"
+    assert isinstance(huge, Quarantined)
+    assert "too large" in huge.reason
