@@ -19,6 +19,7 @@ import msgspec
 
 from dataset_builder import engine
 from dataset_builder.corpus import RECORDS, read_manifest, read_records, read_samples
+from dataset_builder.encode import CARRIER
 from dataset_builder.gathering.state import Tracker
 from dataset_builder.versions import version_item
 from schemas.errors import CallError
@@ -94,6 +95,10 @@ def _rendered(
         if origin is None or origin.sha256 not in found:
             of = origin.record_id if origin else record.id
             _miss(done, record, f"its clean clip {of!r}", origin.sha256 if origin else record.media.sha256)
+            continue
+        if origin.encoder not in ({}, CARRIER):
+            reason = f"was written with encoder settings that are not those of this version: {origin.encoder}"
+            done.problems.append(Problem(RECORDS, 0, record.id, reason))
             continue
         at_hand.append(record)
         items.append(version_item(found[origin.sha256], records[origin.record_id], origin, scratch, means.plugins))

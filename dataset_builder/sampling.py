@@ -76,13 +76,14 @@ class _Draw:
         start, end = self._window(record.media, *names)
         chain = [applied(kind, severity, start, end, self._box(record.media, kind, *names), plugins=self.plugins)]
         others = [k for k in self._usable(record) if self.modules[k].NAME != self.modules[kind].NAME]
-        # What is laid on top is two steps weaker at least, so that the main distortion stays the main one.
-        if others and severity >= 3 and share(self.seed, *names, "second") < self.distort.second:
+        # What is laid on top is two steps weaker at least, and never on a local one: the main one stays the main one.
+        local = chain[0].start is not None or chain[0].box is not None
+        if others and not local and severity >= 3 and share(self.seed, *names, "second") < self.distort.second:
             chain.append(applied(pick(others, self.seed, *names, "which"), severity - 2, plugins=self.plugins))
         return chain
 
     def _usable(self, record: Record) -> list[str]:
-        return sorted(kind for kind, module in self.modules.items() if module.STILLS or record.media.kind == "video")
+        return sorted(kind for kind, module in self.modules.items() if module.STILLS or record.media.frames > 1)
 
     def _window(self, media: Media, *names: str) -> tuple[float | None, float | None]:
         lengths = [seconds for seconds in WINDOW_SECONDS if seconds < media.duration]

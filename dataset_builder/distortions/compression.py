@@ -18,16 +18,16 @@ from dataset_builder.frame import Frame
 
 NAME = "compression artifact"
 STILLS = True
-LOOK_AHEAD = "rc-lookahead=15"
+LOOK_AHEAD = 15
 """Frames that the encoder weighs at once: fewer than the preset's 40 hold less in memory."""
-STEPS = tuple({"crf": crf} for crf in (30, 35, 40, 45, 50))
+STEPS = tuple({"crf": crf, "look_ahead": LOOK_AHEAD} for crf in (30, 35, 40, 45, 50))
 
 
 def apply(
     frames: Iterator[Frame], shape: Shape, step: Mapping[str, float], rng: np.random.Generator
 ) -> Iterator[Frame]:
     """Pass all frames through the encoder."""
-    return through_codec(frames, shape.fps, int(step["crf"]), more=LOOK_AHEAD)
+    return through_codec(frames, shape.fps, int(step["crf"]), more=f"rc-lookahead={int(step['look_ahead'])}")
 
 
 def probe(frames: Sequence[Frame], clean: Sequence[Frame]) -> float:

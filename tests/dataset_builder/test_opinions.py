@@ -104,6 +104,7 @@ def test_typed_rows_as_sureal_has_them(model: OpinionModel) -> None:
 
 def by_sureal(items: Indices, subjects: Indices, ratings: Floats, model: OpinionModel) -> dict[str, Any]:
     import sureal
+
     names = {"mos": "MosModel", "bt500": "BT500Model", "p913": "P913124Model", "p910": "P910AnnexEModel"}
     clips: list[dict[str, Any]] = []
     for item in range(items.max() + 1):
