@@ -18,6 +18,7 @@ import dataset_builder.distortions
 from dataset_builder.distort import SEVERITIES, Shape, applied, distorted
 from dataset_builder.frame import Frame, frames_of, frames_of_rgb
 from dataset_builder.video import MediaError, Pixels, inspect
+from schemas.errors import CallError
 from schemas.plugins import load_plugin, plugin_names
 
 TILE_WIDTH = 192
@@ -43,6 +44,8 @@ def contact_sheet(
     known = plugin_names(dataset_builder.distortions, plugins)
     modules = {kind: load_plugin(dataset_builder.distortions, kind, plugins) for kind in kinds or known}
     usable = {kind: module for kind, module in modules.items() if module.STILLS or len(frames) > 1}
+    if not usable:
+        raise CallError(f"{clip.name}: of one frame, which none of these can have: {', '.join(modules)}")
     shape = Shape(frames[0].width, frames[0].height, media.fps, len(frames))
     advance = track("distorting", len(usable) * len(SEVERITIES))
     rows = []

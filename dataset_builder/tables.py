@@ -282,15 +282,24 @@ def mat_vectors(path: Path) -> dict[str, list[Any]]:
 
     A field of a struct is named `struct.field`. Raises ValueError for what is no such file, and for version 7.3.
     """
+    whole = mat_variables(path)
+    return dict(_vectors({name: value for name, value in whole.items() if not name.startswith("__")}, ""))
+
+
+def mat_variables(path: Path, names: Sequence[str] | None = None) -> dict[str, Any]:
+    """Read the variables of a MATLAB file (version 7 or older), all or those named; structs come as dicts.
+
+    Raises ValueError for what is no such file, and for version 7.3.
+    """
     import scipy.io
 
     try:
-        whole = scipy.io.loadmat(path, simplify_cells=True)
+        variables: dict[str, Any] = scipy.io.loadmat(path, variable_names=names, simplify_cells=True)
     except NotImplementedError:
         raise ValueError("a MATLAB file of version 7.3: save it again as version 7, save(..., '-v7')") from None
     except (ValueError, TypeError, KeyError, IndexError, EOFError, scipy.io.matlab.MatReadError) as error:
         raise ValueError(f"no MATLAB file ({error})") from None
-    return dict(_vectors({name: value for name, value in whole.items() if not name.startswith("__")}, ""))
+    return variables
 
 
 def _vectors(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, list[Any]]]:

@@ -17,7 +17,7 @@ from typing import Any
 from dataset_builder.labels import CellError, LabelRow, Remark, number
 from dataset_builder.sources import About, Example, Labelled, Table, name_of, rating, required_scale, text
 from dataset_builder.sources._stalls import session_of as stalled_session
-from dataset_builder.tables import Row, files_of
+from dataset_builder.tables import Row, files_of, mat_variables
 from schemas.errors import CallError
 from schemas.recipe import Scale, SourceRecipe
 from schemas.record import Stall
@@ -117,15 +117,10 @@ def session_of(path: Path) -> Session:
 
 
 def _video(path: Path, names: Sequence[str] = FIELDS) -> Row | CellError:
-    import scipy.io
-
     try:
-        fields: dict[str, Any] = scipy.io.loadmat(path, variable_names=names, simplify_cells=True)
-    except NotImplementedError:
-        return CellError("", "a MATLAB file of version 7.3: save it again as version 7, save(..., '-v7')")
-    except (OSError, ValueError, TypeError, KeyError, IndexError, scipy.io.matlab.MatReadError) as error:
-        return CellError("", f"no MATLAB file ({error})")
-    return fields
+        return mat_variables(path, names)
+    except (OSError, ValueError) as error:
+        return CellError("", str(error))
 
 
 def _label(scale: Scale, row: Row) -> LabelRow:

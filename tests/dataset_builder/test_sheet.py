@@ -32,4 +32,7 @@ def test_a_still_shows_what_stills_can_have(photograph: Path, vqa2: Cli, tmp_pat
     assert done.returncode == 0, done.stderr
     with Image.open(tmp_path / "s.png") as sheet:
         assert sheet.height < 2 * (128 + MARGIN + CAPTION)
+    none = vqa2("sheet", photograph, "--kind", "stutter_freeze", "--out", tmp_path / "none.png")
+    assert (none.returncode, (tmp_path / "none.png").exists()) == (2, False)
+    assert "of one frame, which none of these can have: stutter_freeze" in none.stderr.replace("\n", " ")
     assert vqa2("sheet", photograph, "--kind", "blurr", "--out", tmp_path / "s.png").returncode == 2
