@@ -18,7 +18,7 @@ def key_frame_indices(frames: int, fps: float) -> list[int]:
 
 def key_frame_count(frames: int, fps: float) -> int:
     """Count the key frames of a clip: ceil(frames / round(fps))."""
-    return len(range(0, frames, key_frame_step(fps)))
+    return max(0, -(-frames // key_frame_step(fps)))
 
 
 def motion_frame_count(frames: int) -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import math
+from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Literal
 
@@ -29,7 +29,7 @@ def level_of_unit(unit: float) -> Level:
     """
     if not 0.0 <= unit <= 1.0:
         raise ValueError(f"a unit score lies in [0, 1], got {unit!r}")
-    return LEVELS[sum(cut <= unit for cut in CUTS)]
+    return LEVELS[bisect_right(CUTS, unit)]
 
 
 def score_of_probabilities(probabilities: Iterable[float], weights: Iterable[float] = WEIGHTS) -> float:
@@ -52,14 +52,13 @@ def level_distribution(mean: float, std: float | None) -> tuple[float, float, fl
     hard = LEVELS.index(level_of_unit(mean))
     if std is not None and not (math.isfinite(std) and std >= 0):
         raise ValueError(f"a standard deviation is finite and 0 or more, got {std!r}")
-    below = [_normal_below(cut - mean, std) if std else float(i >= hard) for i, cut in enumerate(CUTS)]
-    low, poor, fair, good, high = (after - before for before, after in itertools.pairwise([0.0, *below, 1.0]))
-    return low, poor, fair, good, high
-
-
-def _normal_below(off: float, std: float) -> float:
-    """Give the probability that a normal value lies less than `off` above its mean."""
-    return 0.5 * math.erfc(-off / (std * math.sqrt(2)))
+    # The probability of a rating below each cut.
+    if std:
+        width = std * math.sqrt(2)
+        a, b, c, d = [0.5 * math.erfc((mean - cut) / width) for cut in CUTS]
+    else:
+        a, b, c, d = [float(index >= hard) for index in range(len(CUTS))]
+    return a, b - a, c - b, d - c, 1.0 - d
 
 
 class LevelScale(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

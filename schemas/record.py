@@ -25,7 +25,7 @@ def refuse_path(path: str) -> str | None:
         return f"the path {path!r} holds a NUL or a newline: rename the file"
     if path.startswith("/") or (len(path) > 2 and path[1] == ":" and path[2] in "/\\"):
         return f"the path {path!r} is absolute: give it relative to the folder of clips"
-    if ".." in path.replace("\\", "/").split("/"):
+    if ".." in path and ".." in path.replace("\\", "/").split("/"):
         return f"the path {path!r} has a component '..': give a path inside the folder of clips"
     return None
 

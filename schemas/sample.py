@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from schemas.frames import key_frame_count, motion_frame_count
-from schemas.levels import Level, level_distribution, level_of_unit
+from schemas.levels import LEVELS, Level, level_distribution, level_of_unit
 from schemas.record import refuse_path
 
 VIDEO = "<video>"
@@ -22,6 +22,7 @@ PLACEHOLDERS = (VIDEO, MOTION, IMAGE)
 DISTRIBUTION_ERROR = 1e-9
 """How far a stored level distribution may lie from a recomputed one: mathematical libraries differ in the last bits."""
 _PLACEHOLDER = re.compile("|".join(PLACEHOLDERS))
+_LEVEL_WORD = {level: re.compile(rf"\b{level}\b") for level in LEVELS}
 
 
 class Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -145,5 +146,5 @@ class Sample(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
                 f"{self.id}: the text holds {' '.join(found) or 'no placeholder'}, "
                 f"the media need {' '.join(wanted) or 'none'}"
             )
-        if self.target and not re.search(rf"\b{self.target.level}\b", self.turns[-1].text):
+        if self.target and not _LEVEL_WORD[self.target.level].search(self.turns[-1].text):
             raise ValueError(f"{self.id}: the answer does not hold the level word {self.target.level!r}")

@@ -1,7 +1,8 @@
 """Validation: JSON Schemas generated from the structs, and JSONL files held to them line by line.
 
-`jsonschema-rs` checks at speed and names the field and the rule; `msgspec` then builds the struct, which checks what a
-JSON Schema cannot say (placeholders against media, level words against scores).
+`msgspec` builds the struct, which checks all that the schema generated from it says, and what a JSON Schema cannot say
+(placeholders against media, level words against scores). What it refuses goes the long way, which decides and explains:
+`orjson` parses, `jsonschema-rs` names the field and the rule, and `msgspec` has the last word.
 """
 
 from __future__ import annotations
@@ -49,6 +50,12 @@ PUBLISHED: dict[str, type[msgspec.Struct]] = {
 
 SCHEMA_FOLDER = Path(__file__).parent / "jsonschema"
 
+# A float64 holds at most 309 digits before the point, and orjson refuses an integer beyond it that msgspec takes. In as
+# many digits at a stretch at least 4 are each 64th byte, which costs a hundredth of looking at every byte.
+_STRIDE = 64
+_DIGITS_AS_ZERO = bytes.maketrans(b"123456789", b"000000000")
+_SUSPECT = b"0" * (309 // _STRIDE)
+
 
 class Problem(msgspec.Struct, frozen=True):
     """One thing wrong in a file: `line` counts from 1 (0 = the whole file), `field` is a path like `media/0/path`."""
@@ -87,17 +94,25 @@ def write_json_schemas(folder: Path = SCHEMA_FOLDER) -> list[Path]:
 
 def check_bytes(raw: bytes, kind: type[T], file: str, line: int) -> T | Problem:
     """Read one JSON text as `kind`, or say what is wrong with it: the file, the line, the field and the rule."""
+    if (read := _read_at_once(raw, kind)) is not None:
+        return read
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         return Problem(file, line, "", f"not JSON: {error}")
-    if broken := next(_validator(kind).iter_errors(value), None):
+    try:
+        broken = next(_validator(kind).iter_errors(value), None)
+    except ValueError as error:  # jsonschema-rs follows values to a depth of 255
+        return Problem(file, line, "", f"nested too deep: {error}")
+    if broken:
         return Problem(file, line, "/".join(map(str, broken.instance_path)), broken.message)
     try:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError as problem:
         rule, _, at = str(problem).partition(" - at `$")
         return Problem(file, line, at.strip("`.").replace("[", "/").replace("]", "").replace(".", "/"), rule)
+    except ArithmeticError as error:
+        return Problem(file, line, "", f"a number is out of range: {error}")
 
 
 def read_jsonl(path: Path, kind: type[T], name: str | None = None) -> Iterator[tuple[int, T | Problem]]:
@@ -110,6 +125,26 @@ def read_jsonl(path: Path, kind: type[T], name: str | None = None) -> Iterator[t
                 yield number, Problem(file, number, "", "the line is empty: remove it")
             else:
                 yield number, check_bytes(text.rstrip(b"\r\n"), kind, file, number)
+
+
+def _read_at_once(raw: bytes, kind: type[T]) -> T | None:
+    """Give the struct where msgspec alone suffices; None is no verdict, but asks for the long way.
+
+    A schema accepts all that its struct is decoded from. What orjson or jsonschema-rs refuse and msgspec may take is
+    left to the long way: integers of hundreds of digits, and deep nesting, which only a manifest has room for.
+    """
+    if kind is Manifest or _SUSPECT in raw[::_STRIDE].translate(_DIGITS_AS_ZERO):
+        return None
+    try:
+        read: T = _decoder(kind).decode(raw)
+    except (msgspec.DecodeError, ValueError, ArithmeticError):
+        return None
+    return read
+
+
+@functools.cache
+def _decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
+    return msgspec.json.Decoder(kind)
 
 
 @functools.cache
