@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -10,14 +12,12 @@ from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import Any
 
-import av
 import msgspec
-import numpy as np
-import PIL
 
 import dataset_builder.sources
 import stages
 from dataset_builder.card import card
+from dataset_builder.clip_stages import tools
 from dataset_builder.conversations import sample_of
 from dataset_builder.corpus import (
     CARD,
@@ -27,11 +27,12 @@ from dataset_builder.corpus import (
     file_entry,
     files_of,
     replacing,
+    unfinished,
     write_jsonl,
     write_samples,
 )
 from dataset_builder.gathering.gather import gather
-from dataset_builder.gathering.state import Gathered, Run, Tracker
+from dataset_builder.gathering.state import Gathered, Means, OtherPartsError, Run
 from dataset_builder.streaming.records import add_sessions
 from dataset_builder.versions import add_versions
 from schemas import SCHEMA_VERSION
@@ -45,6 +46,8 @@ from schemas.sample import Sample
 from stages import Given, target_of
 from stages.wording.local_pairs import local_pairs
 from stages.wording.pair_templates import pairs, texts_of
+
+BY_DEFAULT = Means()
 
 
 @dataclass(frozen=True)
@@ -60,40 +63,45 @@ def build(
     recipe: BuildRecipe,
     recipe_path: Path,
     out: Path,
-    *,
-    workers: int | None = None,
-    plugins: Sequence[Path] = (),
-    track: Tracker = lambda _description, _total: lambda: None,
+    means: Means = BY_DEFAULT,
 ) -> Built:
     """Build the corpus of `recipe` (its paths are relative to `recipe_path`) into the folder `out`.
 
-    The folder appears whole or not at all; an older corpus there is replaced. Raises CallError for an unusable recipe,
-    DataError where the labels contradict the recipe as a whole.
+    The folder appears whole or not at all; an older corpus there is replaced. What is done of every clip is kept in
+    `means.work` (by default `out` with `.work` behind its name), so that a build that was cut short goes on, and a
+    later one does only what is new. Raises CallError for an unusable recipe or place, DataError where the labels
+    contradict the recipe as a whole, OtherPartsError where this is one part of a run: it never writes the corpus.
     """
-    recipe = _resolved(recipe, plugins)
-    asked = _stages_of(recipe, plugins)
+    recipe = _resolved(recipe, means.plugins)
+    asked = _stages_of(recipe, means.plugins)
     if recipe.media == "reference" and (len(recipe.sources) != 1 or recipe.distort or recipe.sources[0].sessions):
         raise CallError(
             "media: reference needs exactly one source, no distort and no sessions: the clips stay in its folder"
         )
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / MANIFEST).is_file())):
         raise CallError(f"{str(out)!r} exists and is no corpus: choose another folder with --out")
-    with replacing(out) as partial:
-        run = Run(recipe, recipe_path.parent, workers, plugins, track)
-        return _build_into(partial, out, run, asked, recipe_path)
-
-
-def _build_into(partial: Path, out: Path, run: Run, asked: dict[str, ModuleType], recipe_path: Path) -> Built:
-    recipe = run.recipe
-    gathered = gather(run, [out, partial.parent, recipe_path])
-    distorted = add_versions(gathered, run, recipe.distort, partial / "media") if recipe.distort else set()
-    played = add_sessions(gathered, run, partial / "media")
+    run = Run(recipe, recipe_path.parent, means, (means.work or work_folder(out)).resolve())
+    gathered = gather(run, [out, run.work, recipe_path, *unfinished(out)])
+    run.refuse_unfinished()
+    distorted = add_versions(gathered, run, recipe.distort, run.work / "media") if recipe.distort else set()
+    played = add_sessions(gathered, run, run.work / "media")
+    run.refuse_unfinished()
+    if means.part:
+        raise OtherPartsError([])
     portable = _portable(recipe)
     answered = _ask(gathered, portable, asked, distorted | played)
-    _write_data(partial, gathered, run, answered)
-    _write_records(partial, gathered, portable, answered)
-    manifest = _finish(partial, gathered, portable, answered)
+    with replacing(out) as partial:
+        _write_data(partial, gathered, run, answered)
+        _write_records(partial, gathered, portable, answered)
+        manifest = _finish(partial, gathered, portable, answered)
+    if recipe.media != "copy":
+        shutil.rmtree(run.work / "media", ignore_errors=True)  # nobody asked to keep these
     return Built(out, manifest, sorted(gathered.quarantine, key=_quarantine_order))
+
+
+def work_folder(out: Path) -> Path:
+    """Say where the work of a build is kept that nobody gave a place."""
+    return out.with_name(f"{out.name}.work")
 
 
 def _resolved(recipe: BuildRecipe, plugins: Sequence[Path]) -> BuildRecipe:
@@ -229,19 +237,23 @@ def _write_data(partial: Path, gathered: Gathered, run: Run, answered: dict[str,
         for split, rows in by_split.items():
             write_samples(partial, config, split, rows)
     if run.recipe.media != "copy":
-        shutil.rmtree(partial / "media", ignore_errors=True)  # what distorting left
         return
     shown = {m.path: m.record_id for samples in answered.values() for s in samples for m in s.media}
-    advance = run.track("copying clips", len(shown))
+    advance = run.means.track("copying clips", len(shown))
     for path, record_id in sorted(shown.items()):
         target = partial / path
-        if not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(gathered.files[record_id], target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _put(gathered.files[record_id], target, rendered=gathered.records[record_id].origin is not None)
         advance()
-    for path in files_of(partial):
-        if path.startswith("media/") and path not in shown:
-            (partial / path).unlink()  # rendered, but no stage asks about it
+
+
+def _put(file: Path, target: Path, *, rendered: bool) -> None:
+    """Copy a clip into the corpus. One that was rendered here may stand in two places without taking room twice."""
+    if rendered:
+        with contextlib.suppress(OSError):  # another file system, or one without links
+            os.link(file, target)
+            return
+    shutil.copyfile(file, target)
 
 
 def _write_records(partial: Path, gathered: Gathered, recipe: BuildRecipe, answered: dict[str, list[Sample]]) -> None:
@@ -265,7 +277,7 @@ def _finish(partial: Path, gathered: Gathered, recipe: BuildRecipe, answered: di
         name=recipe.name,
         recipe_sha256=digest(recipe),
         recipe=plain(recipe),
-        tools=_tools(),
+        tools=tools(),
         scales=[gathered.scales[source.name] for source in recipe.sources if source.name in gathered.scales],
         configs=counts,
         media=recipe.media,
@@ -277,12 +289,6 @@ def _finish(partial: Path, gathered: Gathered, recipe: BuildRecipe, answered: di
     )
     (partial / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
     return manifest
-
-
-def _tools() -> dict[str, str]:
-    """Name the libraries on which the bytes of clips depend."""
-    libraries = {name: ".".join(map(str, av.library_versions[name])) for name in ("libavcodec", "libswscale")}
-    return {"av": av.__version__, **libraries, "numpy": np.__version__, "pillow": PIL.__version__}
 
 
 def _count(samples: Sequence[Sample], gathered: Gathered) -> ConfigCount:

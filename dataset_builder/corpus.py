@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import errno
+import glob
 import hashlib
+import itertools
 import os
+import shutil
+import socket
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +19,7 @@ from pathlib import Path
 
 import msgspec
 
+from dataset_builder.leftovers import is_abandoned
 from schemas.draws import share
 from schemas.errors import CallError, DataError
 from schemas.manifest import FileEntry, Manifest
@@ -25,6 +32,8 @@ QUARANTINE = "quarantine.jsonl"
 RECORDS = "records.jsonl"
 """What is known of every clip that is shown, and of every clean clip that one of them was made from."""
 CARD = "README.md"
+REPLACEMENTS = 100
+"""How often a folder is put to its place anew where other processes do the same at the same time."""
 SHARD_ROWS = 50_000
 """Rows a data file holds at most, about: a split of more is spread over shards by hash(id)."""
 
@@ -115,17 +124,36 @@ def replacing(folder: Path) -> Iterator[Path]:
     """Give a new folder to fill, which takes the place of `folder` when the context ends well.
 
     `folder` appears whole or not at all; what was there stays until then. Nothing else beside it is touched, and a
-    failure leaves nothing behind.
+    failure leaves nothing behind; what a killed process left is removed.
     """
     place = folder.resolve()
     place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.", ignore_cleanup_errors=True) as scratch:
-        new, old = Path(scratch) / "new", Path(scratch) / "old"
+    for left in unfinished(place):
+        pid, _, host = left.name.rpartition(".new.")[2].rpartition(".")[0].partition(".")
+        if is_abandoned(left, int(pid), host):
+            shutil.rmtree(left, ignore_errors=True)
+    prefix = f".{place.name}.new.{os.getpid()}.{socket.gethostname()}."
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=prefix, ignore_cleanup_errors=True) as scratch:
+        new = Path(scratch) / "new"
         new.mkdir()
         yield new
-        if place.exists():
-            place.rename(old)
-        new.rename(place)
+        for attempt in itertools.count():
+            if place.exists():
+                with contextlib.suppress(FileNotFoundError):  # another process is putting its own there
+                    place.rename(Path(scratch) / f"old{attempt}")
+            try:
+                new.rename(place)
+            except OSError as error:
+                if error.errno not in {errno.ENOTEMPTY, errno.EEXIST} or attempt == REPLACEMENTS:
+                    raise
+            else:
+                return
+
+
+def unfinished(folder: Path) -> list[Path]:
+    """List what processes, at work or killed, are making of `folder` or left of it."""
+    place = folder.resolve()
+    return sorted(place.parent.glob(f".{glob.escape(place.name)}.new.*"))
 
 
 def file_entry(path: Path) -> FileEntry:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
@@ -169,7 +170,7 @@ def _encoder(first: Frame, rate: Fraction, settings: dict[str, str]) -> VideoCod
 def named_by_bytes(out: Path, suffix: str, write: Callable[[Path], None]) -> dict[str, str]:
     """Let `write` write a file, and put it whole to `out/ab/<sha256><suffix>`: gives {path below `out`, sha256}."""
     out.mkdir(parents=True, exist_ok=True)
-    partial = out / f".{os.getpid()}.partial"
+    partial = out / f".{os.getpid()}.{socket.gethostname()}.partial"  # the folder may be shared between hosts
     try:
         write(partial)
         with partial.open("rb") as file:

@@ -6,7 +6,7 @@ import difflib
 import hashlib
 import itertools
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +15,7 @@ import msgspec
 import orjson
 
 from dataset_builder.corpus import Located, file_entry, read_manifest, read_samples
+from dataset_builder.progress import Tracker, untracked
 from dataset_builder.video import MediaError, read_header
 from schemas.errors import CallError, DataError
 from schemas.lock import BenchmarkLock, Encode, LockedClip, LockedScale, MetricReport, fingerprint
@@ -24,7 +25,6 @@ from schemas.validate import Problem, check_bytes
 
 NAMED = 5
 """Clips that a difference names; of the rest it says how many there are."""
-Tracker = Callable[[str, int], Callable[[], None]]
 S = TypeVar("S", bound=msgspec.Struct)
 
 
@@ -53,7 +53,7 @@ def make_lock(
     *,
     media_root: Path | None = None,
     name: str | None = None,
-    track: Tracker = lambda _description, _total: lambda: None,
+    track: Tracker = untracked,
 ) -> BenchmarkLock:
     """Lock one split of a corpus as a benchmark, called `<corpus>/<config>/<split>` unless `name` is given.
 

@@ -6,7 +6,6 @@ settings. What is rendered again is held to the sha256 of the record: it is that
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -15,13 +14,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
-
 from dataset_builder import engine
+from dataset_builder.clip_stages import media_of, sha256_of
 from dataset_builder.corpus import RECORDS, read_manifest, read_records, read_samples
 from dataset_builder.encode import CARRIER
-from dataset_builder.gathering.state import Tracker
-from dataset_builder.versions import version_item
+from dataset_builder.progress import Tracker, untracked
+from dataset_builder.versions import version_work
 from schemas.errors import CallError
 from schemas.record import Media, Record
 from schemas.validate import Problem
@@ -34,7 +32,7 @@ class Means:
     workers: int | None = None
     timeout: float = 600.0
     plugins: Sequence[Path] = ()
-    track: Tracker = lambda _description, _total: lambda: None
+    track: Tracker = untracked
 
 
 BY_DEFAULT = Means()
@@ -101,20 +99,22 @@ def _rendered(
             done.problems.append(Problem(RECORDS, 0, record.id, reason))
             continue
         at_hand.append(record)
-        items.append(version_item(found[origin.sha256], records[origin.record_id], origin, scratch, means.plugins))
+        clean = records[origin.record_id]
+        work = version_work(record.id, found[origin.sha256], clean, origin, folder=scratch, plugins=means.plugins)
+        items.append({**work.content, **work.arguments})
     advance = means.track("rendering", len(items))
     outcomes = engine.run(
         "dataset_builder.versions:make_version",
         items,
         slots=means.workers,
         timeout=means.timeout,
-        on_done=lambda _: advance(),
+        on_done=lambda outcome: advance(failed=outcome.error is not None),
     )
     for record, outcome in zip(at_hand, outcomes, strict=True):
         if outcome.result is None:
             done.problems.append(Problem(RECORDS, 0, record.id, f"cannot be rendered again: {outcome.error}"))
             continue
-        media = msgspec.convert(outcome.result, Media)
+        media = media_of(outcome.result["media"], outcome.result["path"])
         if media.sha256 == record.media.sha256:
             done.rendered += 1
             yield record, media
@@ -154,7 +154,7 @@ def _shown(corpus: Path) -> set[str]:
 
 def _is_there(corpus: Path, record: Record) -> bool:
     path = corpus / record.media.path
-    return path.is_file() and _sha256(path) == record.media.sha256
+    return path.is_file() and sha256_of(path) == record.media.sha256
 
 
 def _clean(wanted: Iterable[Record], records: Mapping[str, Record]) -> list[Record]:
@@ -174,11 +174,6 @@ def _find(clean: Sequence[Record], folders: Sequence[Path]) -> dict[str, Path]:
             for name in sorted(names):
                 path = Path(parent) / name
                 looked_for = by_size.get(path.stat().st_size, set()) if path.is_file() else set()
-                if looked_for - found.keys() and (sha256 := _sha256(path)) in looked_for:
+                if looked_for - found.keys() and (sha256 := sha256_of(path)) in looked_for:
                     found.setdefault(sha256, path)
     return found
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

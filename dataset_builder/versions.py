@@ -8,18 +8,32 @@ from pathlib import Path
 import msgspec
 
 import dataset_builder.distortions
+from dataset_builder.clip_stages import media_of, probe_clip, tools
 from dataset_builder.distort import distort_item, truth_of
 from dataset_builder.encode import CARRIER
-from dataset_builder.engine import Item
+from dataset_builder.engine import Item, Stage, Work, source_digest
 from dataset_builder.gathering.state import Gathered, Run
 from dataset_builder.sampling import planned
 from dataset_builder.streaming.render import render_item
-from dataset_builder.video import inspect_item
 from schemas.errors import CallError
 from schemas.manifest import Quarantined
 from schemas.plugins import load_plugin, plugin_names
 from schemas.recipe import Distort
-from schemas.record import Media, Origin, Record
+from schemas.record import Origin, Record
+
+RENDERING = (
+    "dataset_builder.distort",
+    "dataset_builder.distortions",
+    "dataset_builder.encode",
+    "dataset_builder.filtering",
+    "dataset_builder.frame",
+    "dataset_builder.local",
+    "dataset_builder.streaming",
+    "dataset_builder.tones",
+    "dataset_builder.versions",
+    "dataset_builder.video",
+)
+"""The modules that a rendered clip depends on."""
 
 
 def add_versions(gathered: Gathered, run: Run, distort: Distort, folder: Path) -> set[str]:
@@ -31,10 +45,10 @@ def add_versions(gathered: Gathered, run: Run, distort: Distort, folder: Path) -
     for name in distort.sources:
         if name not in known:
             raise CallError(f"distort.sources: no source is called {name!r}; there are: {', '.join(known)}")
-    kinds = distort.kinds or plugin_names(dataset_builder.distortions, run.plugins)
-    modules = {kind: load_plugin(dataset_builder.distortions, kind, run.plugins) for kind in kinds}
+    kinds = distort.kinds or plugin_names(dataset_builder.distortions, run.means.plugins)
+    modules = {kind: load_plugin(dataset_builder.distortions, kind, run.means.plugins) for kind in kinds}
     clean = [record for record in gathered.records.values() if record.source in distort.sources]
-    plan = planned(clean, modules, distort, run.recipe.seed, run.plugins)
+    plan = planned(clean, modules, distort, run.recipe.seed, run.means.plugins)
     origins = [
         Origin(
             record_id=record.id,
@@ -45,13 +59,15 @@ def add_versions(gathered: Gathered, run: Run, distort: Distort, folder: Path) -
         )
         for record, chain in plan
     ]
-    items = [
-        version_item(gathered.files[record.id], record, origin, folder, run.plugins)
-        for (record, _), origin in zip(plan, origins, strict=True)
+    ids = [f"{record.id}@{chain[0].kind}-{chain[0].severity}" for record, chain in plan]
+    work = [
+        version_work(name, gathered.files[record.id], record, origin, folder=folder, plugins=run.means.plugins)
+        for name, (record, _), origin in zip(ids, plan, origins, strict=True)
     ]
-    outcomes = run.each("distorting", "dataset_builder.versions:make_version", items)
+    outcomes = run.stage("distorting", version_stage("distort", run.means.plugins), work, run.work)
     distorted = set()
-    for (record, chain), origin, outcome in zip(plan, origins, outcomes, strict=True):
+    for name, (record, chain), origin in zip(ids, plan, origins, strict=True):
+        outcome = outcomes[name]
         kind, severity = chain[0].kind, chain[0].severity
         if outcome.result is None:
             table, row = gathered.rows[record.id]
@@ -63,13 +79,13 @@ def add_versions(gathered: Gathered, run: Run, distort: Distort, folder: Path) -
             )
             continue
         version = Record(
-            id=f"{record.id}@{kind}-{severity}",
+            id=name,
             source=record.source,
             licence=record.licence,
             group=record.group,
             split=record.split,
-            media=msgspec.convert(outcome.result, Media),
-            distortions=truth_of(chain, run.plugins),
+            media=media_of(outcome.result["media"], outcome.result["path"]),
+            distortions=truth_of(chain, run.means.plugins),
             origin=origin,
         )
         gathered.records[version.id] = version
@@ -79,20 +95,41 @@ def add_versions(gathered: Gathered, run: Run, distort: Distort, folder: Path) -
     return distorted
 
 
-def version_item(source: Path, record: Record, origin: Origin, folder: Path, plugins: Sequence[Path]) -> Item:
+def version_stage(name: str, plugins: Sequence[Path]) -> Stage:
+    """Give the stage that renders versions: its results hold for these libraries, this code and these plug-ins."""
+    own = [path for folder in plugins for path in folder.rglob("*.py")]
+    digest = source_digest(*RENDERING, files=own)
+    return Stage(name, "dataset_builder.versions:make_version", digest, {"tools": tools()})
+
+
+def version_work(
+    name: str, source: Path, clean: Record, origin: Origin, *, folder: Path, plugins: Sequence[Path]
+) -> Work:
     """Give what `make_version` needs: the clean clip's file and record, how it is changed, and where to."""
-    return {
-        "source": str(source),
-        "media": msgspec.to_builtins(record.media),
-        "chain": msgspec.to_builtins(origin.chain),
-        "session": msgspec.to_builtins(origin.session),
-        "seed": origin.seed,
-        "out_folder": str(folder),
-        "plugins": [str(path) for path in plugins],
-    }
+    return Work(
+        name,
+        {
+            "media": {**msgspec.to_builtins(clean.media), "path": ""},
+            "chain": msgspec.to_builtins(origin.chain),
+            "session": msgspec.to_builtins(origin.session),
+            "seed": origin.seed,
+        },
+        {
+            "source": str(source),
+            "out_folder": str(folder),
+            "files_folder": str(folder),
+            "plugins": [str(path) for path in plugins],
+        },
+    )
 
 
 def make_version(item: Item) -> Item:
-    """Render one version and look at it, as work for the engine: gives its Media, path relative to `out_folder`."""
+    """Render one version and look at it, as work for the engine.
+
+    Gives its Media as `probe_clip` does, and its path relative to `out_folder`.
+    """
+    item = {**item, "media": {**item["media"], "path": "clean"}}
     made = render_item(item) if item["session"] else distort_item(item)
-    return inspect_item({"path": str(Path(item["out_folder"]) / made["path"]), "relative": made["path"]})
+    path = Path(item["out_folder"]) / made["path"]
+    media = probe_clip({"path": str(path), "sha256": made["sha256"]})
+    return {"media": media, "path": made["path"], "files": {made["path"]: media["bytes"]}}

@@ -20,16 +20,20 @@ from schemas.errors import CallError
 RETRIES = 10
 """How often a shard is run anew whose worker was lost: a node may take many of them with it."""
 
-_sandboxes: dict[tuple[str, float], Sandbox] = {}
+_sandboxes: dict[tuple[str, float, int | None], Sandbox] = {}
 """In a worker of Ray, which does one task at a time: its sandboxes, kept from shard to shard."""
 
 
 @dataclass(frozen=True)
 class RayEngine:
-    """Runs shards on the cluster at `address`, or without one on this machine with `slots` processes."""
+    """Runs shards on the cluster at `address`, or without one on this machine with `slots` processes.
+
+    `memory` limits the address space of each process in bytes.
+    """
 
     address: str | None = None
     slots: int | None = None
+    memory: int | None = None
 
     def map_unordered(self, shards: Iterable[Shard], told: Callable[[Outcome], None]) -> Iterator[ShardDone]:
         """Run shards as tasks and give what became of each; `told` hears of a shard's items when it is done."""
@@ -55,7 +59,7 @@ class RayEngine:
                 if shard.stage.gpus > ray.cluster_resources().get("GPU", 0):
                     raise CallError(f"{shard.stage.name} needs {shard.stage.gpus:g} GPUs, the cluster has fewer")
                 task = ray.remote(_run).options(num_cpus=1, num_gpus=shard.stage.gpus, max_retries=RETRIES)
-                pending.append(task.remote(shard))
+                pending.append(task.remote(shard, None if shard.stage.gpus else self.memory))
                 if len(pending) >= window:
                     yield taken()
             while pending:
@@ -82,8 +86,8 @@ class RayEngine:
         return ray
 
 
-def _run(shard: Shard) -> ShardDone:
+def _run(shard: Shard, memory: int | None) -> ShardDone:
     """Run one shard in a worker of Ray."""
-    kind = (shard.stage.function, shard.stage.timeout)
+    kind = (shard.stage.function, shard.stage.timeout, memory)
     sandbox = _sandboxes.setdefault(kind, Sandbox(*kind))
     return run_shard(shard, sandbox, lambda _: None)

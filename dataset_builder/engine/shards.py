@@ -13,7 +13,6 @@ import importlib.util
 import os
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,10 +21,8 @@ from typing import Any
 import orjson
 
 from dataset_builder.engine.sandbox import NO_PLACE, Item, Outcome, Sandbox, no_place
+from dataset_builder.leftovers import is_abandoned
 from schemas.errors import CallError
-
-ABANDONED_SECONDS = 24 * 3600.0
-"""After how long without a change a journal of another host is taken to be left behind."""
 
 
 @dataclass(frozen=True)
@@ -255,18 +252,10 @@ def _sweep(shard: Shard) -> None:
     """Remove what earlier runs left of a shard that is done: parts of other inputs, journals of the dead."""
     for name in shard.left:
         path = shard.part.with_name(name)
-        if path != shard.part and (not name.startswith(".") or _is_abandoned(path)):
-            path.unlink(missing_ok=True)
-
-
-def _is_abandoned(path: Path) -> bool:
-    """Say whether the process is gone that wrote `.{part}.{wip or tmp}.{pid}.{thread}.{host}`."""
-    _, _, pid, _, host = path.name[1:].split(".", 4)
-    try:
-        if host == socket.gethostname():
-            os.kill(int(pid), 0)
-        return path.stat().st_mtime < time.time() - ABANDONED_SECONDS
-    except (ProcessLookupError, FileNotFoundError):
-        return True
-    except PermissionError:  # it runs, as another user
-        return False
+        if path == shard.part:
+            continue
+        if name.startswith("."):  # .{part}.{wip or tmp}.{pid}.{thread}.{host}
+            _, _, pid, _, host = name[1:].split(".", 4)
+            if not is_abandoned(path, int(pid), host):
+                continue
+        path.unlink(missing_ok=True)

@@ -63,7 +63,7 @@ def _tell_same_bytes(gathered: Gathered) -> None:
 
 def _gather_source(gathered: Gathered, run: Run, source: SourceRecipe, left_out: Sequence[Path]) -> None:
     folder, recipe = run.folder, run.recipe
-    adapter = load_plugin(dataset_builder.sources, source.source, run.plugins)
+    adapter = load_plugin(dataset_builder.sources, source.source, run.means.plugins)
     own = [path for _, path in files_of(source.table, folder, f"source {source.name!r}")]
     own += [folder / path for path in (source.annotations, source.sessions) if path]
     clips = ClipFolder(folder / source.clips, [*left_out, *own])

@@ -6,10 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-
-import msgspec
+from urllib.parse import quote
 
 from dataset_builder import engine
+from dataset_builder.clip_stages import HASH, hash_work, media_of, probe_stage, probe_work
 from dataset_builder.gathering.state import Gathered, Run
 from dataset_builder.labels import LabelRow, Remark, RowPlace
 from dataset_builder.matching import ClipFolder, NoMatchError
@@ -115,12 +115,18 @@ def inspect_clips(
     run: Run, source: SourceRecipe, clips: ClipFolder, paths: Sequence[str]
 ) -> dict[str, Media | engine.Outcome]:
     """Decode clips once each: the Media of a path, or how it failed."""
-    items = [{"path": str(clips.folder / path), "relative": path} for path in paths]
-    outcomes = run.each(f"reading {source.name}", "dataset_builder.video:inspect_item", items)
-    return {
-        path: outcome if outcome.result is None else msgspec.convert(outcome.result, Media)
-        for path, outcome in zip(paths, outcomes, strict=True)
-    }
+    kept = run.work / quote(source.name, safe=" ")
+    files = {path: clips.folder / path for path in paths}
+    hashed = run.stage(f"hashing {source.name}", HASH, [hash_work(path, file) for path, file in files.items()], kept)
+    probes = [
+        probe_work(path, files[path], outcome.result["sha256"]) for path, outcome in hashed.items() if outcome.result
+    ]
+    probed = run.stage(f"reading {source.name}", probe_stage(), probes, kept)
+    found: dict[str, Media | engine.Outcome] = {}
+    for path in paths:
+        outcome = probed.get(path, hashed[path])
+        found[path] = media_of(outcome.result, path) if outcome.result else outcome
+    return found
 
 
 def stall_problem(row: LabelRow, media: Media) -> str | None:

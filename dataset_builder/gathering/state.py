@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from dataset_builder import engine
+from dataset_builder.engine import Engine, LocalEngine, Outcome, Part, Stage, Work, run_stage
 from dataset_builder.labels import LabelRow
+from dataset_builder.progress import Tracker, untracked
 from schemas.annotation import Annotation
 from schemas.levels import LevelScale
 from schemas.manifest import Quarantined
@@ -16,24 +17,67 @@ from schemas.recipe import BuildRecipe
 from schemas.record import Record, Split
 from schemas.session import Session
 
-Tracker = Callable[[str, int], Callable[[], None]]
-"""Starts a progress bar (description, total) and gives the call that advances it by one."""
+UNKNOWN = Outcome(None, "another part of this run has not done it yet", transient=True)
+
+
+@dataclass(frozen=True)
+class Means:
+    """By what a recipe is run: processes and plug-ins, where work is kept, and who is told.
+
+    `part` is this run's share of the work, of several that use the same work folder; `retry_failed` tries again what
+    failed in an earlier run.
+    """
+
+    engine: Engine = field(default_factory=LocalEngine)
+    plugins: Sequence[Path] = ()
+    work: Path | None = None
+    part: Part | None = None
+    retry_failed: bool = False
+    track: Tracker = untracked
+
+
+class OtherPartsError(Exception):
+    """One part of a run has done what it can: `stages` wait for the others, or nothing is left but to write."""
+
+    def __init__(self, stages: Sequence[str]) -> None:
+        """Take the names of the stages that other parts have not done yet."""
+        super().__init__(", ".join(stages))
+        self.stages = list(stages)
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a recipe: where its paths start, how many processes work, whose plug-ins count, who is told."""
+    """One run of a recipe: where its paths start, by what it is run, where its work is kept."""
 
     recipe: BuildRecipe
     folder: Path
-    workers: int | None
-    plugins: Sequence[Path]
-    track: Tracker
+    means: Means
+    work: Path
+    unfinished: list[str] = field(default_factory=list)
+    """Stages whose other parts are not done yet."""
 
-    def each(self, what: str, function: str, items: Sequence[engine.Item]) -> list[engine.Outcome]:
-        """Run a function by name on every item, with progress; outcomes come in the order of the items."""
-        advance = self.track(what, len(items))
-        return engine.run(function, items, slots=self.workers, timeout=self.recipe.timeout, on_done=lambda _: advance())
+    def stage(self, what: str, stage: Stage, work: Sequence[Work], folder: Path) -> dict[str, Outcome]:
+        """Run a stage with progress, keeping it in `folder`: the outcomes by id."""
+        advance = self.means.track(what, len(work))
+        result = run_stage(
+            replace(stage, timeout=self.recipe.timeout),
+            work,
+            folder,
+            engine=self.means.engine,
+            part=self.means.part,
+            retry_failed=self.means.retry_failed,
+            told=lambda outcome: advance(failed=outcome.error is not None),
+        )
+        found = dict.fromkeys((item.id for item in work), UNKNOWN)
+        found.update(result.outcomes())
+        if not result.complete:
+            self.unfinished.append(stage.name)
+        return found
+
+    def refuse_unfinished(self) -> None:
+        """Stop here if a stage that comes next needs what other parts have not done. Raises OtherPartsError."""
+        if self.unfinished:
+            raise OtherPartsError(list(dict.fromkeys(self.unfinished)))
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import msgspec
-
+from dataset_builder.clip_stages import media_of
 from dataset_builder.encode import CARRIER
 from dataset_builder.gathering.rows import stall_problem
 from dataset_builder.gathering.state import Gathered, Run, ToRender
 from dataset_builder.streaming.render import Plan, SessionError, plan_of
-from dataset_builder.versions import version_item
+from dataset_builder.versions import version_stage, version_work
 from schemas.manifest import Quarantined
-from schemas.record import Media, Origin, Record, Stall
+from schemas.record import Origin, Record, Stall
 
 
 def add_sessions(gathered: Gathered, run: Run, folder: Path) -> set[str]:
@@ -40,17 +39,20 @@ def add_sessions(gathered: Gathered, run: Run, folder: Path) -> set[str]:
             session=wanted.session,
         )
         planned.append((wanted, plan, origin))
-    items = [
-        version_item(gathered.files[wanted.played], gathered.records[wanted.played], origin, folder, run.plugins)
+    plugins = run.means.plugins
+    work = [
+        version_work(wanted.id, gathered.files[wanted.played], gathered.records[wanted.played], origin, folder=folder, plugins=plugins)
         for wanted, _, origin in planned
     ]
-    outcomes = run.each("rendering sessions", "dataset_builder.versions:make_version", items) if items else []
-    for (wanted, plan, origin), outcome in zip(planned, outcomes, strict=True):
+    stage = version_stage("sessions", plugins)
+    outcomes = run.stage("rendering sessions", stage, work, run.work) if work else {}
+    for wanted, plan, origin in planned:
+        outcome = outcomes[wanted.id]
         if outcome.result is None:
             reason = f"the session cannot be rendered: {outcome.error}"
             _refuse(gathered, wanted, reason, transient=outcome.transient)
             continue
-        media = msgspec.convert(outcome.result, Media)
+        media = media_of(outcome.result["media"], outcome.result["path"])
         if problem := stall_problem(replace(wanted.row, stalls=plan.stalls), media):
             _refuse(gathered, wanted, problem)
             continue

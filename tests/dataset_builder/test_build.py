@@ -9,6 +9,8 @@ import pytest
 
 from dataset_builder.build import Built, build
 from dataset_builder.corpus import read_samples
+from dataset_builder.engine import LocalEngine
+from dataset_builder.gathering.state import Means
 from schemas.errors import CallError, DataError
 from schemas.recipe import BuildRecipe, load
 from schemas.sample import Sample
@@ -18,7 +20,7 @@ CONFIGS = ["stage1", "stage2-ugc", "stage2-streaming", "stage3", "stage3-mix"]
 
 def make(folder: Path, out: str = "corpus", *overrides: str, workers: int | None = None) -> Built:
     path = folder / "recipe.yaml"
-    return build(load(path, BuildRecipe, overrides), path, folder.parent / out, workers=workers)
+    return build(load(path, BuildRecipe, overrides), path, folder.parent / out, Means(LocalEngine(workers)))
 
 
 def files(corpus: Path) -> dict[str, bytes]:

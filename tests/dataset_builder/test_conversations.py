@@ -12,7 +12,9 @@ import pytest
 from dataset_builder.build import Built, build
 from dataset_builder.check import check
 from dataset_builder.corpus import read_samples
+from dataset_builder.engine import LocalEngine
 from dataset_builder.exporters import llava, published
+from dataset_builder.gathering.state import Means
 from schemas.errors import CallError, DataError
 from schemas.recipe import BuildRecipe, convert
 from schemas.sample import Sample
@@ -40,7 +42,7 @@ def built(folder: Path, rows: list[dict[str, Any]], **source: Any) -> Built:
     (folder / "rows.json").write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
     whole = {"name": "own", "table": "rows.json", "clips": "clips", "licence": "own", **source}
     recipe = convert({"name": "c", "sources": [whole]}, BuildRecipe, "recipe")
-    result = build(recipe, folder / "recipe.yaml", folder / "corpus", workers=2)
+    result = build(recipe, folder / "recipe.yaml", folder / "corpus", Means(LocalEngine(2)))
     assert not list(check(folder / "corpus"))
     return result
 

@@ -13,6 +13,8 @@ from dataset_builder.build import build
 from dataset_builder.check import check
 from dataset_builder.corpus import read_records, read_samples
 from dataset_builder.distort import SEVERITIES
+from dataset_builder.engine import LocalEngine
+from dataset_builder.gathering.state import Means as BuildMeans
 from dataset_builder.regenerate import Means, regenerate
 from dataset_builder.sampling import planned
 from schemas.plugins import load_plugin, plugin_names
@@ -102,7 +104,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, real_clips: dict[str, Path], 
     (folder / "t.csv").write_text("clip\nphone.mp4\ncat.png\n")
     for media, out in (("copy", "full"), ("recipes", "lean")):
         recipe = convert({**RECIPE, "media": media}, BuildRecipe, "r")
-        assert not build(recipe, folder / "r.yaml", folder / out, workers=2).quarantine
+        assert not build(recipe, folder / "r.yaml", folder / out, BuildMeans(LocalEngine(2))).quarantine
     return folder
 
 
