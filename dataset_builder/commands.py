@@ -11,6 +11,7 @@ import typer
 import dataset_builder.auditing.command
 import dataset_builder.leakage.command
 import dataset_builder.lock_commands
+import dataset_builder.preflight.command
 import dataset_builder.streaming.command
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
@@ -33,6 +34,7 @@ def mount(app: typer.Typer) -> None:
     dataset_builder.auditing.command.mount(app)
     dataset_builder.lock_commands.mount(app)
     dataset_builder.leakage.command.mount(app)
+    dataset_builder.preflight.command.mount(app)
     dataset_builder.streaming.command.mount(app)
 
 
@@ -58,18 +60,36 @@ def build(
     overrides: Annotated[list[str] | None, typer.Argument(help="Changes to it, such as seed=1 split.test=0.3")] = None,
     out: Annotated[Path | None, typer.Option(help="The corpus folder (default: <recipe name>-corpus).")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes (default: all cores).")] = None,
+    work: Annotated[
+        Path | None, typer.Option(help="Where finished work is kept for the next run (default: OUT.work).")
+    ] = None,
+    part: Annotated[str | None, typer.Option(help="I/N: do the I-th of N shares of the work, and stop.")] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try again what failed before.")] = False,
+    engine: Annotated[str, typer.Option(help="local, or ray for a cluster.")] = "local",
+    ray_address: Annotated[str | None, typer.Option(help="The cluster's head, HOST:PORT, or auto.")] = None,
+    memory: Annotated[int | None, typer.Option(min=256, help="Megabytes that a process may take.")] = None,
     plugins: Plugins = None,
     as_json: AsJson = False,
 ) -> None:
-    """Build a corpus folder from label tables and clips."""
+    """Build a corpus folder from label tables and clips. One that was cut short goes on where it was."""
     from dataset_builder.build import build as build_corpus
+    from dataset_builder.build import work_folder
+    from dataset_builder.engine.choice import engine_of, part_of
+    from dataset_builder.gathering.state import Means, OtherPartsError
     from dataset_builder.progress import tracker
     from schemas.recipe import BuildRecipe, load
 
     wanted = load(recipe, BuildRecipe, overrides or [])
     folder = out or Path(f"{wanted.name}-corpus")
-    with tracker() as track:
-        built = build_corpus(wanted, recipe, folder, workers=workers, plugins=plugins or (), track=track)
+    share = part_of(part) if part else None
+    runs_on = engine_of(engine, workers=workers, memory=memory, address=ray_address)
+    try:
+        with tracker() as track:
+            means = Means(runs_on, plugins or (), work or work_folder(folder), share, retry_failed, track)
+            built = build_corpus(wanted, recipe, folder, means)
+    except OtherPartsError as others:
+        _show_part(part or "", others.stages, as_json=as_json)
+        return
     manifest, limit = built.manifest, wanted.max_quarantine
     if as_json:
         counts = {config: count.splits for config, count in manifest.configs.items()}
@@ -89,6 +109,16 @@ def build(
     if limit is not None and manifest.quarantined > limit:
         typer.echo(f"{manifest.quarantined} inputs are in quarantine, the recipe allows {limit}", err=True)
         raise typer.Exit(1)
+
+
+def _show_part(part: str, stages: list[str], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(orjson.dumps({"part": part, "waits_for": stages}).decode())
+    elif stages:
+        typer.echo(f"Part {part}: done as far as it goes; the other parts have not done {' and '.join(stages)}.")
+        typer.echo("When they have, run all parts again, or go on without --part.")
+    else:
+        typer.echo(f"Part {part}: done. Run without --part to write the corpus.")
 
 
 def _show_build(folder: Path, configs: dict, quarantine: list, stages: list[str]) -> None:  # type: ignore[type-arg]
