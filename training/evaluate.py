@@ -126,10 +126,10 @@ def _blanked(question: Question) -> Question:
 def _sharpness(located: Located, root: Path) -> float:
     """Measure the mean Laplacian variance of the key frames, at full size."""
     try:
-        keys = read_clip(root / located.sample.media[0].path).keys
+        variances = read_clip(root / located.sample.media[0].path, each_key=laplacian_variance).keys
     except MediaError as error:
         raise located.error(error) from None
-    return float(np.mean([laplacian_variance(key) for key in keys]))
+    return float(np.mean(variances))
 
 
 def laplacian_variance(frame: Pixels) -> float:

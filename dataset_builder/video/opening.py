@@ -1,0 +1,99 @@
+"""Opening a clip: by content, never by name, with one decoder thread, refusing by name what is no clip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from schemas.errors import DataError
+
+PLAYLISTS = frozenset({"hls", "dash", "concat", "image2", "image2pipe"})
+"""Container formats that point at other files: refused, a clip is one file."""
+CLIP_SUFFIXES = (
+    ".mp4",
+    ".mov",
+    ".mkv",
+    ".webm",
+    ".avi",
+    ".m4v",
+    ".y4m",
+    ".ts",
+    ".mpg",
+    ".mpeg",
+    ".wmv",
+    ".flv",
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".bmp",
+    ".webp",
+    ".gif",
+    ".tif",
+    ".tiff",
+)
+"""What folders are searched for; a file given by name is read whatever its suffix."""
+
+
+class MediaError(DataError):
+    """A file that is no readable clip; the message says why."""
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open a file by content, never by name: `file:` keeps `-`, `:` and `%d` in a name from meaning anything."""
+    try:
+        if path.stat().st_size == 0:
+            raise MediaError("the file is empty")
+        container = av.open(f"file:{path}", options={"protocol_whitelist": "file", "pattern_type": "none"})
+    except av.FFmpegError as error:
+        raise MediaError(f"no readable video or picture ({error.strerror})") from None
+    except OSError as error:
+        raise MediaError(f"the file cannot be read ({error.strerror})") from None
+    with container:
+        if PLAYLISTS & set(container.format.name.split(",")) and not is_still(container):
+            raise MediaError(f"a {container.format.name} playlist points at other files: give the clip itself")
+        streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+        if not streams:
+            raise MediaError("there is no video stream in it" + (" (audio only)" if container.streams.audio else ""))
+        streams[0].thread_type = "NONE"
+        streams[0].codec_context.thread_count = 1
+        yield container, streams[0]
+
+
+def frames_of(container: InputContainer, stream: VideoStream, sizes: list[int] | None = None) -> Iterator[VideoFrame]:
+    """Decode all. `sizes` collects packet sizes: a caller can hold their count to what the header promises."""
+    try:
+        for packet in container.demux(stream):
+            if sizes is not None and packet.size:
+                sizes.append(packet.size)
+            yield from packet.decode()
+    except av.FFmpegError as error:
+        raise MediaError(f"decoding fails ({error.strerror})") from None
+
+
+def is_still(container: InputContainer) -> bool:
+    """Say whether a file holds one picture rather than a film."""
+    return container.format.name.endswith("_pipe") or container.format.name == "image2"
+
+
+def frame_rate(stream: VideoStream) -> Fraction:
+    """Give the average frame rate that the file states. Raises MediaError where it states none."""
+    rate = stream.average_rate or stream.guessed_rate
+    if not rate or rate <= 0:
+        raise MediaError("the file states no frame rate")
+    return rate
+
+
+def quarter_turns(frame: VideoFrame) -> int:
+    """Give the counter-clockwise quarter turns that display asks for. Raises MediaError for odd angles."""
+    if frame.rotation % 90:
+        raise MediaError(f"rotated by {frame.rotation} degrees: only quarter turns can be read")
+    return frame.rotation // 90 % 4
