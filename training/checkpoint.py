@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
 from transformers import AutoTokenizer
 
 from dataset_builder.corpus import replacing
@@ -19,10 +20,13 @@ from training.config import VQA2Config
 from training.feeds import Feed
 from training.model import VQA2ForConditionalGeneration
 from training.preset import Preset
+from training.slowfast import SlowFastFast
 from training.tokens import Tokens
 
 BLOCK = "vqa2.json"
 RECORD = "training.json"
+EXTRACTOR = "model.motion_extractor."
+"""What the names of the motion extractor's tensors begin with in a checkpoint."""
 
 
 class Scoring(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -100,11 +104,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, record: dict[str, Any]
 
 def load_checkpoint(folder: Path) -> Checkpoint:
     """Read a checkpoint folder that `vqa2 train` wrote. Raises CallError when it is none."""
-    if not (folder / BLOCK).is_file():
-        siblings = [p.name for p in folder.parent.iterdir() if p.is_dir()] if folder.parent.is_dir() else []
-        near = difflib.get_close_matches(folder.name, [s for s in siblings if s != folder.name], 1)
-        hint = f"; did you mean {str(folder.with_name(near[0]))!r}?" if near else "; `vqa2 train` writes one"
-        raise CallError(f"{folder}: no model folder (it has no {BLOCK}){hint}")
+    _require(folder)
     try:
         block = msgspec.json.decode((folder / BLOCK).read_bytes(), type=Block)
         model = VQA2ForConditionalGeneration.from_pretrained(folder, local_files_only=True)
@@ -114,3 +114,32 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     if list(tokens.levels()) != block.scoring.level_tokens:
         raise CallError(f"{folder}: the tokenizer's level tokens are not those of {BLOCK}: take both from one run")
     return Checkpoint(model.eval(), tokens, block)
+
+
+def load_extractor(folder: Path) -> tuple[VQA2Config, SlowFastFast | None]:
+    """Read a checkpoint's configuration and its motion extractor, None where that is a rule, and none of the rest.
+
+    Raises CallError when the folder is no checkpoint, or cannot be read.
+    """
+    _require(folder)
+    try:
+        config = VQA2Config.from_pretrained(folder, local_files_only=True)
+        if config.motion_extractor == "frame_stats":
+            return config, None
+        state: dict[str, Tensor] = {}
+        for path in sorted(folder.glob("model*.safetensors")):
+            with safe_open(path, "pt") as file:
+                state |= {k.removeprefix(EXTRACTOR): file.get_tensor(k) for k in file.keys() if k.startswith(EXTRACTOR)}  # noqa: SIM118 - it is no dict
+        extractor = SlowFastFast()
+        extractor.load_state_dict(state, assign=True)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise CallError(f"{folder}: the model folder cannot be read: {error}") from None
+    return config, extractor.eval()
+
+
+def _require(folder: Path) -> None:
+    if not (folder / BLOCK).is_file():
+        siblings = [p.name for p in folder.parent.iterdir() if p.is_dir()] if folder.parent.is_dir() else []
+        near = difflib.get_close_matches(folder.name, [s for s in siblings if s != folder.name], 1)
+        hint = f"; did you mean {str(folder.with_name(near[0]))!r}?" if near else "; `vqa2 train` writes one"
+        raise CallError(f"{folder}: no model folder (it has no {BLOCK}){hint}")

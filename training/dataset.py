@@ -111,8 +111,9 @@ class Collator:
         videos = [next((f for f in e.feeds if f.kind == "video"), None) for e in examples]
         key_frames = [None if v is None else v.pictures for v in videos]
         _stack(batch, "pixel_values_videos", "frame_mask", key_frames, normalise=True)
-        motion = "motion_features" if self._config.motion_extractor == "frame_stats" else "motion_frames"
-        _stack(batch, motion, "motion_mask", [None if v is None else v.motion for v in videos], normalise=False)
+        motion = [None if v is None else v.motion for v in videos]
+        computed = any(m.is_floating_point() for m in motion if m is not None)
+        _stack(batch, "motion_features" if computed else "motion_frames", "motion_mask", motion, normalise=False)
         return batch
 
     def _padded(self, rows: Sequence[Sequence[int]], value: int) -> Tensor:

@@ -17,6 +17,7 @@ from schemas.sample import IMAGE, MOTION, VIDEO
 from training.config import VQA2Config
 from training.model import VQA2ForConditionalGeneration
 from training.preset import Preset
+from training.slowfast import SlowFastFast
 from training.tokens import CHAT_TEMPLATE, SPECIALS, TURN_END, Tokens, train_tokenizer
 
 LUMA = (0.299, 0.587, 0.114)
@@ -78,6 +79,20 @@ def initial_model(preset: Preset, config: VQA2Config, seed: int) -> VQA2ForCondi
     if preset.motion_weights and model.model.motion_extractor is not None:
         _load_slowfast(model.model.motion_extractor, preset.motion_weights)
     return model
+
+
+def initial_extractor(preset: Preset, config: VQA2Config) -> SlowFastFast | None:
+    """Make the motion extractor that `initial_model` starts with, alone; None for frame statistics, which are a rule.
+
+    Raises CallError when its weights cannot be had, or start at random.
+    """
+    if config.motion_extractor == "frame_stats":
+        return None
+    if not preset.motion_weights:
+        raise CallError("this preset's motion extractor starts at random: train it, then give the checkpoint")
+    extractor = SlowFastFast()
+    _load_slowfast(extractor, preset.motion_weights)
+    return extractor.eval()
 
 
 def _released(weights: str, config: VQA2Config) -> VQA2ForConditionalGeneration:
