@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from dataset_builder.video import MediaError, read_clip
+from dataset_builder.corpus import file_entry
+from dataset_builder.video import Clip, MediaError, read_clip
 from schemas.errors import DataError
 from schemas.frames import motion_frame_count
 from schemas.sample import IMAGE, MOTION, VIDEO, MediaRef
 from training.config import VQA2Config
+from training.features import FeatureCache, KeyFrames
 from training.frame_stats import frame_statistics
 from training.frames import key_frame_pixels
 
@@ -26,7 +29,8 @@ class Feed:
     """One clip or image, ready to be batched.
 
     `pictures` are [K, 3, S, S] uint8: the key frames, or the one image. `motion` is [T, C] float32 features where the
-    extractor is a rule, the dense uint8 frames where it is a network, None for images and clips of under 4 frames.
+    extractor is a rule or a cache holds them, the dense uint8 frames where it is a network, None for images and clips
+    of under 4 frames.
     `frames` and `fps` are those of the file.
     """
 
@@ -48,33 +52,61 @@ class Feed:
         return Feed(self.kind, torch.full_like(self.pictures, GREY), self.motion, self.frames, self.fps)
 
 
-def read_feed(path: Path, config: VQA2Config, kind: Literal["video", "image"] | None = None) -> Feed:
+def read_feed(
+    path: Path,
+    config: VQA2Config,
+    kind: Literal["video", "image"] | None = None,
+    cache: FeatureCache | None = None,
+) -> Feed:
     """Decode a file once and prepare it. Without `kind`, one frame makes an image.
 
-    Raises MediaError for a file that cannot be read, or an `image` of several frames.
+    With `cache` motion comes from there, by the file's bytes, and key frames where they were kept. Raises MediaError
+    for a file that cannot be read, or an `image` of several frames; NotCachedError where the cache has no motion of it.
     """
-    clip = read_clip(path, None if kind == "image" else config.dense_form)
-    if not clip.keys:
-        raise MediaError("no frame decodes")
-    kind = kind or ("image" if clip.frames == 1 else "video")
-    if kind == "image" and clip.frames != 1:
-        raise MediaError(f"stated to be an image, but {clip.frames} frames decode")
-    pictures = torch.stack([key_frame_pixels(key, config) for key in clip.keys])
+    if cache is not None:
+        return _cached_feed(path, config, kind, cache)
+    dense_form = None if kind == "image" else config.dense_form
+    clip = read_clip(path, dense_form, each_key=partial(key_frame_pixels, config=config))
+    shown = _key_frames(clip)
+    kind = _kind(shown, kind)
     motion = None
     if (count := motion_frame_count(clip.frames)) and kind == "video":
         assert clip.dense is not None
         dense = clip.dense[:count]
         rule = config.motion_extractor == "frame_stats"
         motion = torch.from_numpy(frame_statistics(dense, config.dense_size) if rule else dense)
-    return Feed(kind, pictures, motion, clip.frames, clip.fps)
+    return Feed(kind, shown.pictures, motion, clip.frames, clip.fps)
+
+
+def _cached_feed(path: Path, config: VQA2Config, kind: Literal["video", "image"] | None, cache: FeatureCache) -> Feed:
+    try:
+        sha256 = file_entry(path).sha256
+    except OSError as error:
+        raise MediaError(f"the file cannot be read ({error.strerror})") from None
+    shown = cache.key_frames(sha256) or _key_frames(read_clip(path, each_key=partial(key_frame_pixels, config=config)))
+    kind = _kind(shown, kind)
+    moves = kind == "video" and motion_frame_count(shown.frames) > 0
+    return Feed(kind, shown.pictures, cache.motion(sha256) if moves else None, shown.frames, shown.fps)
+
+
+def _key_frames(clip: Clip[Tensor]) -> KeyFrames:
+    if not clip.keys:
+        raise MediaError("no frame decodes")
+    return KeyFrames(torch.stack(clip.keys), clip.frames, clip.fps)
+
+
+def _kind(shown: KeyFrames, stated: Literal["video", "image"] | None) -> Literal["video", "image"]:
+    if stated == "image" and shown.frames != 1:
+        raise MediaError(f"stated to be an image, but {shown.frames} frames decode")
+    return stated or ("image" if shown.frames == 1 else "video")
 
 
 class FeedReader:
     """Reads the media of samples under `root`; with `keep`, each file is decoded once and held in memory."""
 
-    def __init__(self, root: Path, config: VQA2Config, *, keep: bool) -> None:
-        """Take the folder that media paths are relative to."""
-        self._root, self._config, self._keep = root, config, keep
+    def __init__(self, root: Path, config: VQA2Config, *, keep: bool, cache: FeatureCache | None = None) -> None:
+        """Take the folder that media paths are relative to, and a cache of motion features."""
+        self._root, self._config, self._keep, self._cache = root, config, keep, cache
         self._kept: dict[tuple[str, str], Feed] = {}
 
     def read(self, media: MediaRef) -> Feed:
@@ -83,7 +115,7 @@ class FeedReader:
         feed = self._kept.get(key)
         if feed is None:
             try:
-                feed = read_feed(self._root / media.path, self._config, media.kind)
+                feed = read_feed(self._root / media.path, self._config, media.kind, self._cache)
             except MediaError as error:
                 raise DataError(f"{media.path}: {error}") from None
             if self._keep:
