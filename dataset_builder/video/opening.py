@@ -63,6 +63,8 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
         if not streams:
             raise MediaError("there is no video stream in it" + (" (audio only)" if container.streams.audio else ""))
+        if streams[0].codec_context is None:  # PyAV's types do not say so
+            raise MediaError("no decoder for its video stream")
         streams[0].thread_type = "NONE"
         streams[0].codec_context.thread_count = 1
         yield container, streams[0]

@@ -89,7 +89,7 @@ def test_what_inspection_tells(real_clips: dict[str, Path], photograph: Path) ->
 def test_rotation_metadata_is_applied(tmp_path: Path, turn: int) -> None:
     plain = encode(tmp_path / "plain.mp4", picture())
     turned = tmp_path / "turned.mp4"
-    _write_rotated(plain, turned, turn)
+    write_rotated(plain, turned, turn)
     upright, media = read_clip(plain, DenseForm(32, "AREA", "yuv420p")), inspect(turned, "x.mp4")
     clip = read_clip(turned, DenseForm(32, "AREA", "yuv420p"))
     rgb = read_clip(turned, DenseForm(32, "AREA", "rgb24"))
@@ -105,7 +105,7 @@ def test_rotation_metadata_is_applied(tmp_path: Path, turn: int) -> None:
     assert abs(luma - clip.dense[0][:32]).mean() < 25  # the same way up, not the same range
 
 
-def _write_rotated(source: Path, target: Path, turn: int) -> None:
+def write_rotated(source: Path, target: Path, turn: int) -> None:
     """Set the display matrix in the track header of an MP4: what a phone writes."""
     data = bytearray(source.read_bytes())
     at = data.index(b"tkhd") + 4 + 40
