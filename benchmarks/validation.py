@@ -19,6 +19,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -30,7 +31,7 @@ from benchmarks._findings import Cell, Findings, Limit, Table, in_a_process, int
 from schemas.frames import key_frame_count, motion_frame_count
 from schemas.levels import level_distribution, level_of_unit
 from schemas.record import Record
-from schemas.sample import Sample, Target
+from schemas.sample import Sample
 from schemas.validate import PUBLISHED, Problem, json_schema, read_jsonl
 
 LINES, QUICK_LINES = 158_000, 3_950
@@ -92,10 +93,7 @@ def measured(path: Path, kind: str, count: int, repeat: int) -> list[dict[str, C
     present = [name for name, (package, _, _) in VALIDATORS.items() if not package or version(package)]
     # A slow one sees a part of the lines, at most as many times as slow as it is.
     taken = {name: count if VALIDATORS[name][1] == 1 else max(1, count // VALIDATORS[name][1]) for name in present}
-    works = [
-        (lambda name=name: in_a_process("validation", "streamed", name, kind, str(path), taken[name]))
-        for name in present
-    ]
+    works = [partial(in_a_process, "validation", "streamed", name, kind, str(path), taken[name]) for name in present]
     found = dict(zip(present, interleaved(repeat, works), strict=True))
     seconds = {name: min(one["seconds"] for one in found[name]) * count / taken[name] for name in present}
     rows: list[dict[str, Cell]] = []
@@ -347,8 +345,9 @@ def many_samples(samples: list[Sample], count: int) -> Iterator[bytes]:
             level, told = level_of_unit(mos), turns[-1].text.replace(target.level, level_of_unit(mos))
             spread = list(level_distribution(mos, std))
             turns = [*turns[:-1], msgspec.structs.replace(turns[-1], text=told)]
-            scores = {"level": level, "mos": mos, "raw": 1 + 4 * mos, "lo": 1.0, "hi": 5.0, "synthetic": False}
-            target = Target(**scores, std=std, distribution=spread)
+            target = msgspec.structs.replace(
+                target, level=level, mos=mos, raw=1 + 4 * mos, lo=1.0, hi=5.0, std=std, distribution=spread
+            )
         changed = {"id": f"{stage}/real/{index:06d}.mp4", "media": [media], "turns": turns, "target": target}
         yield msgspec.json.encode(msgspec.structs.replace(sample, **changed))
 
