@@ -13,7 +13,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -22,11 +21,13 @@ import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 
 import dataset_builder.distortions
+from benchmarks._findings import Findings, Limit, Table, peak_kb, versions
 from dataset_builder.distort import Shape, applied, distorted
 from dataset_builder.encode import encode_frames, through_codec
 from dataset_builder.frame import Frame, frames_of
@@ -34,6 +35,34 @@ from dataset_builder.video import inspect
 from schemas.plugins import plugin_names
 
 MEDIAN_LIMIT, WORST_LIMIT, MEMORY_LIMIT = 1.5, 3.0, 2.0
+
+
+def run(*, quick: bool) -> Findings:
+    """Measure every distortion, or two of them on a small clip."""
+    kinds = ["blur", "compression"] if quick else _kinds()
+    clip = _clip().with_name("carphone_pristine.mp4") if quick else _clip()
+    severity, repeat = 4, 1 if quick else 2
+    found = _summary(clip, kinds, severity, repeat)
+    rows = [
+        {
+            "distortion": row["kind"],
+            "CPU s": row["cpu"],
+            "decoding and encoding, s": row["floor"],
+            "ratio": row["ratio"],
+            "memory ratio": row["memory"],
+        }
+        for row in sorted(found["rows"], key=lambda row: float(row["ratio"]))
+    ]
+    title = f"{clip.name}, severity {severity}; decoding and encoding alone peak at {found['plain_peak_mb']:.0f} MB"
+    return Findings(
+        [Table(title, rows)],
+        [
+            Limit("median of the distortions against decoding and encoding", found["median"], MEDIAN_LIMIT, "×"),
+            Limit("worst of the distortions against decoding and encoding", found["worst"], WORST_LIMIT, "×"),
+            Limit("memory of a distortion against decoding and encoding", found["memory"], MEMORY_LIMIT, "×"),
+        ],
+        {"versions": versions("av", "numpy")},
+    )
 
 
 def main() -> None:
@@ -50,31 +79,10 @@ def main() -> None:
         kind = None if given.peak_of == "nothing" else given.peak_of
         with tempfile.TemporaryDirectory() as scratch:
             _run(given.clip, _shape(given.clip), kind, given.severity, Path(scratch) / "out.mp4")
-        print(_own_peak())
+        print(peak_kb())
         return
-    kinds = given.kind or plugin_names(dataset_builder.distortions)
-    plain = _peak(given.clip, "nothing", given.severity)
-    rows = [
-        {
-            "kind": kind,
-            "memory": _peak(given.clip, kind, given.severity) / plain,
-            **_measured(given.clip, kind, given.severity, given.repeat),
-        }
-        for kind in kinds
-    ]
-    ratios = [float(row["ratio"]) for row in rows]
-    summary = {
-        "cpu": _cpu(),
-        "av": av.__version__,
-        "numpy": np.__version__,
-        "clip": given.clip.name,
-        "severity": given.severity,
-        "median": statistics.median(ratios),
-        "worst": max(ratios),
-        "memory": max(float(row["memory"]) for row in rows),
-        "plain_peak_mb": plain / 1024,
-        "rows": rows,
-    }
+    summary = _summary(given.clip, given.kind or _kinds(), given.severity, given.repeat)
+    plain = float(summary["plain_peak_mb"])
     if given.json:
         print(json.dumps(summary))
         return
@@ -82,13 +90,43 @@ def main() -> None:
         f"{summary['cpu']}; PyAV {av.__version__}, numpy {np.__version__}; {given.clip.name}, severity {given.severity}"
     )
     print(f"{'distortion':24} {'CPU s':>7} {'floor':>7} {'ratio':>6} {'memory':>7}")
-    for row in sorted(rows, key=lambda row: float(row["ratio"])):
+    for row in sorted(summary["rows"], key=lambda row: float(row["ratio"])):
         print(f"{row['kind']:24} {row['cpu']:7.2f} {row['floor']:7.2f} {row['ratio']:6.2f} {row['memory']:7.2f}")
     print(
         f"median {summary['median']:.2f} (limit {MEDIAN_LIMIT}), worst {summary['worst']:.2f} (limit {WORST_LIMIT}); ",
         end="",
     )
-    print(f"memory {summary['memory']:.2f} (limit {MEMORY_LIMIT}) of {plain / 1024:.0f} MB to decode and encode alone")
+    print(f"memory {summary['memory']:.2f} (limit {MEMORY_LIMIT}) of {plain:.0f} MB to decode and encode alone")
+
+
+def _kinds() -> list[str]:
+    return plugin_names(dataset_builder.distortions)
+
+
+def _summary(clip: Path, kinds: list[str], severity: int, repeat: int) -> dict[str, Any]:
+    """Measure distortions, and say what the figures were taken with."""
+    plain = _peak(clip, "nothing", severity)
+    rows = [
+        {
+            "kind": kind,
+            "memory": _peak(clip, kind, severity) / plain,
+            **_measured(clip, kind, severity, repeat),
+        }
+        for kind in kinds
+    ]
+    ratios = [float(row["ratio"]) for row in rows]
+    return {
+        "cpu": _cpu(),
+        "av": av.__version__,
+        "numpy": np.__version__,
+        "clip": clip.name,
+        "severity": severity,
+        "median": statistics.median(ratios),
+        "worst": max(ratios),
+        "memory": max(float(row["memory"]) for row in rows),
+        "plain_peak_mb": plain / 1024,
+        "rows": rows,
+    }
 
 
 def _clip() -> Path:
@@ -148,14 +186,6 @@ def _peak(clip: Path, kind: str, severity: int) -> int:
     arguments = [sys.executable, __file__, "--clip", str(clip), "--severity", str(severity), "--peak-of", kind]
     done = subprocess.run(arguments, capture_output=True, text=True, check=True, env=os.environ)
     return int(done.stdout.split()[-1])
-
-
-def _own_peak() -> int:
-    """Give this process's peak memory in kB. Linux keeps in ru_maxrss what the process that started this one held."""
-    status = Path("/proc/self/status")
-    if status.is_file():
-        return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 def _cpu() -> str:
