@@ -251,7 +251,7 @@ class TrainRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """What `vqa2 train` does: start from `preset` (random or released weights) or `model` (a checkpoint folder).
 
     Paths are relative to the recipe file. `stages` replaces the preset's schedule; None keeps it. `media_root` is where
-    the clips of a corpus with `media: reference` lie.
+    the clips of a corpus with `media: reference` lie, `cache` a folder of `vqa2 features` to read motion features from.
     """
 
     corpus: str
@@ -261,6 +261,7 @@ class TrainRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     stages: list[TrainStage] | None = None
     split: Literal["train", "val", "test"] = "train"
     media_root: str | None = None
+    cache: str | None = None
     seed: int = 0
     threads: int | None = None
     bf16: bool = False

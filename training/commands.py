@@ -1,4 +1,4 @@
-"""`vqa2 train`, `vqa2 score` and `vqa2 eval`. torch is imported inside the commands only: --help stays instant."""
+"""`vqa2 train`, `score`, `eval` and `features`. torch is imported inside the commands only: --help stays instant."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import difflib
 import importlib.util
 import json
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,8 +24,15 @@ from schemas.record import SPLITS
 if TYPE_CHECKING:
     from schemas.lock import MetricReport
     from training.checkpoint import Checkpoint
+    from training.features import FeatureCache
     from training.score import Row
 
+CacheOption = Annotated[
+    Path | None, typer.Option("--cache", help="Read motion features from this folder of `vqa2 features`.")
+]
+
+MOST_NAMED = 3
+"""Words that a command line in a message repeats at most."""
 NEEDED = ("torch", "transformers", "accelerate")
 
 
@@ -33,6 +41,7 @@ def mount(app: typer.Typer) -> None:
     app.command("train")(train_command)
     app.command("score")(score_command)
     app.command("eval")(eval_command)
+    app.command("features")(features_command)
 
 
 def train_command(
@@ -60,15 +69,18 @@ def score_command(
     clips: Annotated[list[Path], typer.Argument(help="Videos, images, or folders of them.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list of all rows.")] = False,
     out: Annotated[Path | None, typer.Option("--out", help="Write the rows to a CSV file.")] = None,
+    cache: CacheOption = None,
 ) -> None:
     """Score clips from 0 (worst) to 1 (best). Exit code 1 when a clip could not be scored."""
     files = _files(clips)
     checkpoint = _loaded(model)
     from training.score import score_clips
 
+    kept = _feature_cache(cache, checkpoint, model, clips) if cache else None
     rows = []
     with progress_bar() as progress:
-        for row in progress.track(score_clips(checkpoint, files), total=len(files), description="score"):
+        scored = score_clips(checkpoint, files, cache=kept)
+        for row in progress.track(scored, total=len(files), description="score"):
             rows.append(row)
     if out:
         _write_csv(out, rows)
@@ -92,6 +104,7 @@ def eval_command(
     controls: Annotated[bool, typer.Option("--controls", help="Also score what a result must beat.")] = False,
     lock: Annotated[Path | None, typer.Option("--lock", help="Refuse a split that is not this benchmark.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write the report that `vqa2 compare` reads.")] = None,
+    cache: CacheOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Correlate scores with the corpus's MOS: SRCC, and PLCC without a logistic fit.
@@ -109,6 +122,8 @@ def eval_command(
     checkpoint = _loaded(model)
     from training.evaluate import evaluate
 
+    asked = [corpus, "--media-root", media_root] if media_root else [corpus]
+    kept = _feature_cache(cache, checkpoint, model, asked) if cache else None
     report = evaluate(
         checkpoint,
         corpus,
@@ -118,6 +133,7 @@ def eval_command(
         controls=controls,
         lock=held_to,
         called=model.resolve().name,
+        cache=kept,
     )
     if out:
         write_report(out, report)
@@ -127,6 +143,84 @@ def eval_command(
         _print_report(report)
     if report.not_scored:
         raise typer.Exit(1)
+
+
+def features_command(
+    clips: Annotated[list[Path], typer.Argument(help="A corpus folder, or videos, images and folders of them.")],
+    out: Annotated[Path, typer.Option("--out", help="The cache folder; what it holds already is not redone.")],
+    model: Annotated[Path | None, typer.Option("--model", help="Of this checkpoint's motion extractor.")] = None,
+    preset: Annotated[
+        str | None, typer.Option("--preset", help="Of the extractor that this preset starts with.")
+    ] = None,
+    key_frames: Annotated[bool, typer.Option("--key-frames", help="Keep small key frames too: no decoding.")] = False,
+    media_root: Annotated[Path | None, typer.Option("--media-root", help="Where the corpus's clips lie.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes (default: all cores, or 4 a GPU).")] = None,
+    part: Annotated[str | None, typer.Option(help="I/N: do the I-th of N shares of the work, and stop.")] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try again what failed before.")] = False,
+    engine: Annotated[str, typer.Option(help="local, or ray for a cluster.")] = "local",
+    ray_address: Annotated[str | None, typer.Option(help="The cluster's head, HOST:PORT, or auto.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")] = False,
+) -> None:
+    """Compute motion features once per clip, for `train`, `score` and `eval` to read. Goes on where it was cut short.
+
+    Exit code 1 when a clip could not be read.
+    """
+    if (model is None) == (preset is None):
+        raise CallError("say whose features: --model CHECKPOINT or --preset NAME")
+    corpora = [clip for clip in clips if (clip / "manifest.json").is_file()]
+    if corpora and len(clips) > 1:
+        raise CallError(f"{corpora[0]}: give one corpus alone, or clips and folders of clips")
+    if media_root and not corpora:
+        raise CallError("--media-root is for a corpus")
+    files = [] if corpora else _files(clips)
+    _require_torch()
+    from dataset_builder.engine.choice import engine_of, part_of
+    from dataset_builder.progress import tracker
+    from training.precompute import Model, clips_of_corpus, clips_of_files, fill
+    from training.start import quiet
+
+    quiet()
+    share = part_of(part) if part else None
+    whose = Model(model, preset)
+    whose.extractor()  # a model that is not there is told before clips are hashed
+    failed: list[tuple[str, str]] = []
+    # Left to itself, one machine runs as many processes as its GPUs take.
+    runs_on = engine_of(engine, workers=workers, address=ray_address) if workers or engine != "local" else None
+    with tracker() as track:
+        if corpora:
+            found = clips_of_corpus(corpora[0], media_root or corpora[0])
+        else:
+            found, failed = clips_of_files(out, files, engine=runs_on, track=track)
+        filled = fill(
+            out,
+            found,
+            whose,
+            key_frames=key_frames,
+            engine=runs_on,
+            part=share,
+            retry_failed=retry_failed,
+            track=track,
+        )
+    failed += filled.failed
+    if as_json:
+        told = {"clips": filled.clips, "known": filled.known, "done": filled.done, "packed": filled.packed}
+        _print_json({**told, "complete": filled.complete, "failed": [{"clip": c, "error": e} for c, e in failed]})
+    else:
+        for clip, error in failed:
+            _print(f"{clip}: error: {error}")
+        _print(f"{filled.clips} clips: {filled.known} known, {filled.done} done, {len(failed)} failed")
+        if share:
+            _print(f"Part {part}: done. When all parts are, run once without --part, which packs.")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _feature_cache(root: Path, checkpoint: Checkpoint, model: Path, clips: Sequence[object]) -> FeatureCache:
+    from training.features import FeatureCache
+
+    named = clips if len(clips) <= MOST_NAMED else ["CLIPS"]
+    remedy = shlex.join(map(str, ["vqa2", "features", *named, "--model", model, "--out", root]))
+    return FeatureCache(root, checkpoint.config, checkpoint.model.model.motion_extractor, remedy)
 
 
 def _plain_report(report: MetricReport) -> dict[str, Any]:

@@ -13,11 +13,12 @@ from dataset_builder.correlation import plcc, srcc
 from dataset_builder.locks import clip_ids, make_lock, require_same, scored_samples
 from dataset_builder.progress import progress_bar, tracker
 from dataset_builder.video import MediaError, Pixels, read_clip
-from schemas.errors import DataError
+from schemas.errors import CallError, DataError
 from schemas.lock import BenchmarkLock, MetricReport, Metrics
 from schemas.record import Split
 from training.checkpoint import Checkpoint
 from training.dataset import read_feeds
+from training.features import FeatureCache
 from training.feeds import FeedReader
 from training.score import Question, ask_levels
 from training.start import initial_model
@@ -44,14 +45,16 @@ def evaluate(
     controls: bool,
     lock: BenchmarkLock | None = None,
     called: str = "",
+    cache: FeatureCache | None = None,
 ) -> MetricReport:
     """Score every sample with a target and correlate with its MOS on [0, 1]; `called` is how the report names it.
 
     The report names the lock of the split, with `lock` that one, which the split must then equal. With `controls` it
     also holds `blank_frames` (key frames made mid-grey, motion kept), `untrained` (the same preset and seed before
     training) and `trivial` (the Laplacian variance of the key frames). Each sample is asked its own question, and its
-    answer begun with the checkpoint's prefix. Raises CallError when the split holds no sample with a target, DataError
-    when it is another benchmark than `lock`, or its files are not those of its samples.
+    answer begun with the checkpoint's prefix. Raises CallError when the split holds no sample with a target, or `cache`
+    is of another extractor than the untrained control's, DataError when the split is another benchmark than `lock`, or
+    its files are not those of its samples.
     """
     samples = scored_samples(corpus, config, split)
     with tracker() as track:
@@ -63,7 +66,12 @@ def evaluate(
         block = checkpoint.block
         untrained = initial_model(block.preset, checkpoint.config, block.seed).to(checkpoint.model.device).eval()
         models["untrained"] = replace(checkpoint, model=untrained)
-    feeds = FeedReader(media_root, checkpoint.config, keep=False)
+        if cache and not cache.is_of(checkpoint.config, untrained.model.motion_extractor):
+            raise CallError(
+                "this model's motion extractor has learned, so its features are not those of the untrained control: "
+                "take --controls or --cache, not both"
+            )
+    feeds = FeedReader(media_root, checkpoint.config, keep=False, cache=cache)
     scores: dict[str, list[float]] = {name: [] for name in ("trained", *(CONTROLS if controls else ()))}
     truth: list[float] = []
     errors: dict[str, str] = {}

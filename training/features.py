@@ -126,12 +126,17 @@ class FeatureCache:
         Raises CallError if there is no such folder.
         """
         self._root, self._remedy = root, remedy
-        self._motion = Cache(root, motion_method(config, extractor))
+        self._method = motion_method(config, extractor)
+        self._motion = Cache(root, self._method)
         self._key_frames = Cache(root, key_frame_method(config))
 
     def __contains__(self, clip: str) -> bool:
         """Say whether the motion features of this clip are there."""
         return clip in self._motion
+
+    def is_of(self, config: VQA2Config, extractor: nn.Module | None) -> bool:
+        """Say whether a model with this extractor would be fed the same features."""
+        return motion_method(config, extractor) == self._method
 
     def motion(self, clip: str) -> Tensor:
         """Read the motion features [T, C] float32 of a clip. Raises NotCachedError if they are not there."""

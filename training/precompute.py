@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import torch
@@ -195,15 +195,20 @@ def compute_clip(item: Item) -> Item:
     except OSError as error:
         raise MediaError(f"the file cannot be read ({error.strerror})") from None
     files: dict[str, int] = {}
-    clip = read_clip(path, config.dense_form if MOTION in item["make"] else None, keys=KEY_FRAMES in item["make"])
+    form = config.dense_form if MOTION in item["make"] else None
     if KEY_FRAMES in item["make"]:
-        pictures = torch.stack([key_frame_pixels(key, config) for key in clip.keys])
-        entry = packed_key_frames(KeyFrames(pictures, clip.frames, clip.fps))
+        clip = read_clip(path, form, each_key=partial(key_frame_pixels, config=config))
+        if not clip.keys:
+            raise MediaError("no frame decodes")
+        entry = packed_key_frames(KeyFrames(torch.stack(clip.keys), clip.frames, clip.fps))
         files |= write_new(root, methods[KEY_FRAMES], sha256, entry)
-    if clip.dense is not None and (count := motion_frame_count(clip.frames)):
-        features = motion_features(clip.dense[:count], config, extractor)
+        dense = clip.dense
+    else:
+        dense = read_clip(path, form, keys=False).dense
+    if dense is not None and (count := motion_frame_count(len(dense))):
+        features = motion_features(dense[:count], config, extractor)
         files |= write_new(root, methods[MOTION], sha256, Entry(features))
-    return {"frames": clip.frames, "files": files}
+    return {"files": files}
 
 
 @lru_cache(maxsize=1)

@@ -15,6 +15,7 @@ from schemas.levels import score_of_probabilities
 from training.checkpoint import Checkpoint
 from training.conversation import encode_open
 from training.dataset import Collator, Example
+from training.features import FeatureCache
 from training.feeds import Feed, read_feed
 
 BATCH = 16
@@ -41,8 +42,10 @@ class Row:
     error: str | None = None
 
 
-def score_clips(checkpoint: Checkpoint, clips: Iterable[Path], batch: int | None = None) -> Iterator[Row]:
-    """Score files, in order, a row for each: one that cannot be read is a row with the reason."""
+def score_clips(
+    checkpoint: Checkpoint, clips: Iterable[Path], batch: int | None = None, cache: FeatureCache | None = None
+) -> Iterator[Row]:
+    """Score files, in order, a row for each: one that cannot be read, or is not in `cache`, gives the reason."""
     scoring = checkpoint.block.scoring
     waiting = iter(clips)
     while some := list(islice(waiting, batch or batch_size(checkpoint))):
@@ -50,7 +53,7 @@ def score_clips(checkpoint: Checkpoint, clips: Iterable[Path], batch: int | None
         failed: dict[Path, str] = {}
         for path in some:
             try:
-                feed = read_feed(path, checkpoint.config)
+                feed = read_feed(path, checkpoint.config, cache=cache)
             except MediaError as error:
                 failed[path] = str(error)
                 continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import shlex
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,6 +25,7 @@ from schemas.recipe import TrainRecipe, TrainStage, digest, plain
 from training.checkpoint import Block, Checkpoint, load_checkpoint, save_checkpoint, scoring_of
 from training.conversation import NO_LOSS
 from training.dataset import Collator, SampleDataset, shows
+from training.features import FeatureCache
 from training.feeds import FeedReader
 from training.preset import Preset, load_preset
 from training.schedule import freeze_but, optimizer
@@ -46,7 +48,9 @@ def train(recipe: TrainRecipe, base: Path) -> dict[str, Any]:
     torch.set_num_threads(recipe.threads or preset.threads or torch.get_num_threads())
     work = _plan(recipe, preset, corpus, known)
     checkpoint = given or _start(recipe, preset, corpus, known)
-    feeds = FeedReader(base / (recipe.media_root or recipe.corpus), checkpoint.config, keep=preset.keep_clips)
+    media_root = base / (recipe.media_root or recipe.corpus)
+    cache = _cache(recipe, base, checkpoint, work) if recipe.cache else None
+    feeds = FeedReader(media_root, checkpoint.config, keep=preset.keep_clips, cache=cache)
     done = []
     for stage, samples in work:
         if samples:
@@ -102,6 +106,31 @@ def _start(recipe: TrainRecipe, preset: Preset, corpus: Path, known: list[str]) 
     scoring = scoring_of(tokens)
     model = initial_model(preset, model_config(preset, tokens), recipe.seed)
     return Checkpoint(model, tokens, Block(scoring=scoring, preset=preset, seed=recipe.seed))
+
+
+def _cache(
+    recipe: TrainRecipe, base: Path, checkpoint: Checkpoint, work: list[tuple[TrainStage, list[Located]]]
+) -> FeatureCache:
+    """Open the recipe's cache, and find out before anything is trained whether it holds what will be read.
+
+    Raises CallError where the extractor learns or there is no such folder, DataError where features are missing.
+    """
+    extractor = checkpoint.model.model.motion_extractor
+    learning = [stage.name for stage, samples in work if samples and "motion" in stage.train]
+    if extractor is not None and learning:
+        raise CallError(
+            f"cache: stage {learning[0]!r} trains the motion extractor, whose features change at every step; leave "
+            "`motion` out of its `train`, or train without a cache"
+        )
+    whose = ["--model", base / recipe.model] if recipe.model else ["--preset", _preset_path(recipe.preset, base)]
+    where = ["--media-root", base / recipe.media_root] if recipe.media_root else []
+    command = ["vqa2", "features", base / recipe.corpus, *whose, *where, "--out", base / (recipe.cache or "")]
+    cache = FeatureCache(base / (recipe.cache or ""), checkpoint.config, extractor, shlex.join(map(str, command)))
+    wanted = {m.sha256: m.path for _, samples in work for s in samples for m in s.sample.media if m.motion_frames}
+    if missing := [path for sha256, path in wanted.items() if sha256 not in cache]:
+        others = f"{missing[0]} and {len(missing) - 1} more of {len(wanted)} clips" if missing[1:] else missing[0]
+        raise DataError(cache.missing(f"the motion features of {others} are"))
+    return cache
 
 
 def run_stage(
