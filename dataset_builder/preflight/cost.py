@@ -127,3 +127,17 @@ def _relative_variance(
         if mean > 0:
             squares += sum((cost - ratios[group] * work) ** 2 for work, cost in own) / mean**2
     return squares / free
+
+
+def uneven(value: float, variation: float, measured: Sequence[float], wanted: Sequence[float]) -> Range:
+    """Give the range of an estimate whose parts cost unlike by the unit of work: a few noisy clips hold most bytes.
+
+    `variation` is the relative standard deviation of the cost of a unit from part to part, `measured` and `wanted` are
+    the work of the parts tried and of all: both are drawn, and a large part of either counts for much. The ends are
+    those of a lognormal distribution, since costs are above 0 and far above their mean now and then.
+    """
+    if not measured or not wanted:
+        return exactly(value)
+    parts = sum(sum(x * x for x in work) / max(sum(work) ** 2, 1e-9) for work in (measured, wanted))
+    factor = math.exp(SIGMAS * math.sqrt(math.log1p(variation**2 * parts)))
+    return Range(value, value / factor, value * factor)

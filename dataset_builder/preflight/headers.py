@@ -47,7 +47,8 @@ def header_item(item: dict[str, Any]) -> dict[str, Any]:
     path = Path(item["path"])
     head = read_header(path)
     try:
-        with av.open(f"file:{path}", options={"protocol_whitelist": "file", "pattern_type": "none"}) as container:
+        options = {"protocol_whitelist": "file", "pattern_type": "none"}
+        with av.open(f"file:{path}", options=options, metadata_errors="replace") as container:
             still = container.format.name.endswith("_pipe") or container.format.name == "image2"
             stream = container.streams.video[0]
             rate = stream.average_rate or stream.guessed_rate

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
+import statistics
 import tempfile
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import msgspec
 
 from dataset_builder import engine
-from dataset_builder.preflight.cost import SIGMAS, Group, Range, exactly, scaled
+from dataset_builder.preflight.cost import Group, Range, exactly, scaled, uneven
 from dataset_builder.preflight.headers import Head
 from dataset_builder.preflight.labelled import Used
 from dataset_builder.preflight.peak import peak_of
@@ -24,8 +25,9 @@ from schemas.errors import DataError
 from schemas.recipe import BuildRecipe, plain
 
 TRIAL_CLIPS = 12
-"""So many clips of each source are built on trial, and enough of those that are distorted for TRIAL_VERSIONS."""
-TRIAL_VERSIONS = 24
+"""So many clips of each source are built on trial; of one that is distorted enough for TRIAL_VERSIONS."""
+TRIAL_VERSIONS = 40
+"""Two of each kind of distortion: they cost unlike."""
 LEAST_CLIPS = 3
 TRIAL_PIXELS = 3e9
 """No further clip of a source is tried once the tried ones, and what is made of them, have so many pixels."""
@@ -269,32 +271,42 @@ class _Estimate:
 
     def _rendered(self, use: Used, tried: Sequence[str], every: Sequence[str]) -> Range:
         """Estimate the bytes of what is rendered of the clips of a source, by the pixels of these."""
-        made: Counter[str] = Counter()
-        for record_id, size in self.trial.rendered.get(use.source.name, []):
-            made[use.prefix + record_id.removeprefix(f"{use.source.name}/")] += size
-        one: Group = ("", "")
-        measured = [(one, self.known.pixels[path], float(made[path])) for path in tried]
-        return scaled(measured, {one: (len(every), sum(self.known.pixels[path] for path in every))})
+        pixels, prefix = self.known.pixels, f"{use.source.name}/"
+        made = [
+            (pixels[use.prefix + record_id.removeprefix(prefix)], float(size))
+            for record_id, size in self.trial.rendered.get(use.source.name, [])
+        ]
+        if not made:
+            return exactly(0.0)
+        value = sum(size for _, size in made) * sum(pixels[p] for p in every) / sum(pixels[p] for p in tried)
+        rates = [size / work for work, size in made]
+        variation = statistics.pstdev(rates) / statistics.fmean(rates)
+        return uneven(value, variation, [work for work, _ in made], self._works(use, every))
+
+    def _works(self, use: Used, paths: Sequence[str]) -> list[float]:
+        """List the pixels of every version that is rendered of these clips."""
+        return [self.known.pixels[path] for path in paths for _ in range(self.wanted.versions(use))]
 
     def _seconds(self, disk: Disk) -> Seconds:
         known, trial = self.known, self.trial
         paths = list(itertools.chain(*self.every))
         reading = known.reading(paths, "wall") * (1 / max(1, min(known.workers, len(paths))))
-        more_pixels = self._pixels(self.every) / max(self._pixels(self.chosen), 1.0)
         more_bytes = self._bytes(self.every) / max(self._bytes(self.chosen), 1.0)
         more_text = disk.text.value / max(sum(trial.text.values()) + trial.manifest, 1)
-        rest, rendering, versions = trial.start, 0.0, 0
+        tried, works = (
+            [work for use, own in zip(self.wanted.used, clips, strict=True) for work in self._works(use, own)]
+            for clips in (self.chosen, self.every)
+        )
+        rest, rendering = trial.start, 0.0
         for phase in trial.phases:
             if phase.what.startswith("reading"):
                 rest += phase.first
             elif phase.what.startswith(("copying", "hashing")):
                 rest += phase.scaled(more_bytes, known.workers)
             else:
-                rendering += phase.scaled(more_pixels, known.workers)
-                versions += phase.items
+                rendering += phase.scaled(sum(works) / max(sum(tried), 1.0), known.workers)
         rest += trial.text_seconds * more_text + trial.hashing * more_bytes
-        off = SIGMAS * RENDERING_VARIES / math.sqrt(versions) if versions else 0.0
-        rendered = Range(rendering, rendering * max(1 / 3, 1 - off), rendering * (1 + off))
+        rendered = uneven(rendering, RENDERING_VARIES, tried, works)
         others = Range(rest, rest / REST_VARIES, rest * REST_VARIES)
         return Seconds(
             reading=reading,
@@ -302,14 +314,6 @@ class _Estimate:
             rest=others,
             total=reading + rendered + others,
             cpu=known.reading(paths, "cpu"),
-        )
-
-    def _pixels(self, clips: Sequence[list[str]]) -> float:
-        """Count the pixels that are rendered of these clips."""
-        return sum(
-            self.wanted.versions(use) * self.known.pixels[path]
-            for use, paths in zip(self.wanted.used, clips, strict=True)
-            for path in paths
         )
 
     def _bytes(self, clips: Sequence[list[str]]) -> float:
