@@ -33,8 +33,7 @@ check: $(STAMP)
 	$(BIN)/mypy
 
 bench: $(STAMP)
-	$(BIN)/python benchmarks/distortions.py
-	$(BIN)/python benchmarks/passport.py
+	$(BIN)/python -m benchmarks
 
 clean:
 	rm -rf .venv build

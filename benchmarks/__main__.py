@@ -1,7 +1,7 @@
 """Measure speed and memory beside what bounds them: `python -m benchmarks [--only NAME] [--quick] [--json]`.
 
 Every benchmark runs in a process of its own. What all of them find, with the machine and versions, is kept in
-build/benchmarks.json; once that holds every benchmark, measured in full, docs/benchmarks.md is written from it. With
+build/benchmarks.json; once that holds all of them, docs/benchmarks.md is written from it. With
 `--only` the others keep what they found before. `--quick` measures just enough to show that all works, and keeps to
 build/quick. Exit code 1: a benchmark failed. A limit that does not hold is told, and is no failure.
 """
@@ -64,7 +64,7 @@ def main() -> None:
             advance()
     found = {name: sections[name] for name in asked}
     print(msgspec.json.encode(found).decode() if given.json else page(found))
-    if sections.keys() == set(names):
+    if sections.keys() == set(names) and not any(section.failed for section in sections.values()):
         docs = kept.parent / "benchmarks.md" if given.quick else given.out / "docs" / "benchmarks.md"
         docs.parent.mkdir(parents=True, exist_ok=True)
         docs.write_text(HEAD + page({name: sections[name] for name in names}), encoding="utf-8")

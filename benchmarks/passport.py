@@ -32,6 +32,8 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import chi2
 
+from benchmarks._findings import Findings, versions
+from benchmarks._findings import Table as Shown
 from dataset_builder import engine
 from dataset_builder.demo.contents import CONTENTS, locate
 from dataset_builder.encode import encode_video
@@ -257,7 +259,7 @@ def relations(plans: list[dict[str, Any]]) -> NDArray[np.int8]:
 def fingerprints(what: str, function: str, items: list[dict[str, Any]], track: Track) -> list[Fingerprint]:
     """Run `function` of this file on all items and read the fingerprints it gives."""
     advance = track(what, len(items))
-    outcomes = engine.run(f"passport:{function}", items, on_done=lambda _: advance())
+    outcomes = engine.run(f"benchmarks.passport:{function}", items, on_done=lambda _: advance())
     found = []
     for item, outcome in zip(items, outcomes, strict=True):
         if outcome.result is None:
@@ -377,33 +379,65 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help="keep the clips here, and take those that are here already")
     parser.add_argument("--json", type=Path, help="write all figures to this file too")
     asked = parser.parse_args()
-    plans = plan_clips(asked.extra, asked.clips)
+    found = find(asked.extra, asked.clips, asked.attacked, asked.speed, asked.work)
+    print(f"{found['clips']} clips, {found['blank']} of them blank, from {found['files']} files;", end=" ")
+    print(f"copies of {found['attacked']} of them")
+    for name in ("recall", "false", "still recall", "still false"):
+        show(found[name], "")
+    show([found["speed"]], f"on {cpu()}")
+    if asked.json:
+        asked.json.write_text(json.dumps(found, indent=2))
+
+
+def find(extra: Path | None, wanted: int, attacked: int, searched: int, kept: Path | None = None) -> dict[str, Any]:
+    """Measure recall, false positives and speed: counts and lists of rows by name. Clips stay in `kept`, if given."""
+    plans = plan_clips(extra, wanted)
     with tempfile.TemporaryDirectory() as scratch, tracker() as track:
-        work = asked.work or Path(scratch)
+        work = kept or Path(scratch)
         work.mkdir(parents=True, exist_ok=True)
         for index, plan in enumerate(plans):
             plan["path"] = f"{work}/{index:05d}.mp4"
         clips = fingerprints("cutting clips", "cut_item", plans, track)
-        chosen = sorted(random.Random(1).sample(range(len(plans)), min(asked.attacked, len(plans))))  # noqa: S311
+        chosen = sorted(random.Random(1).sample(range(len(plans)), min(attacked, len(plans))))  # noqa: S311
         items = [{"path": plans[i]["path"], "of": i, "attack": name} for i in chosen for name in PROMISED]
         items += [{"path": plans[i]["path"], "of": i, "attack": name} for i in chosen[::3] for name in BEYOND]
         copies = fingerprints("making copies", "attack_item", items, track)
     relation = relations(plans)
-    blank = sum(map(is_blank, clips))
     recalls, false = measure("clips", clips, copies, items, relation)
     at_once = [i for i, item in enumerate(items) if {**PROMISED, **BEYOND}[item["attack"]].keeps_time()]
     stills, still_copies = [first_picture(clip) for clip in clips], [first_picture(copies[i]) for i in at_once]
     still_recalls, still_false = measure("stills", stills, still_copies, [items[i] for i in at_once], relation)
-    speed = measure_speed(clips, asked.speed, 10, asked.speed // 20)
-    files = len({plan["file"] for plan in plans})
-    print(f"{len(clips)} clips, {blank} of them blank, from {files} files; copies of {len(chosen)} of them")
-    for rows in (recalls, false, still_recalls, still_false, [speed]):
-        show(rows, f"on {cpu()}" if rows == [speed] else "")
-    if asked.json:
-        found = {"cpu": cpu(), "clips": len(clips), "blank": blank, "recall": recalls, "false": false, "speed": speed}
-        asked.json.write_text(
-            json.dumps({**found, "still recall": still_recalls, "still false": still_false}, indent=2)
-        )
+    return {
+        "cpu": cpu(),
+        "clips": len(clips),
+        "blank": sum(map(is_blank, clips)),
+        "files": len({plan["file"] for plan in plans}),
+        "attacked": len(chosen),
+        "recall": recalls,
+        "false": false,
+        "still recall": still_recalls,
+        "still false": still_false,
+        "speed": measure_speed(clips, searched, 10, searched // 20),
+    }
+
+
+def run(*, quick: bool) -> Findings:
+    """Measure a part of what `main` does, so that it takes minutes: docs/passport.md has the whole."""
+    found = find(None, 12, 2, 60) if quick else find(None, 400, 24, 2000)
+    clips = f"{found['clips']} clips, {found['blank']} of them blank, of {found['files']} files"
+    return Findings(
+        [
+            Shown(
+                f"recall: copies of {found['attacked']} clips among {clips}; (in brackets: not promised)",
+                found["recall"],
+            ),
+            Shown("false positives", found["false"]),
+            Shown("stills: recall", found["still recall"]),
+            Shown("stills: false positives", found["still false"]),
+            Shown("time of a search", [found["speed"]]),
+        ],
+        setup={"versions": versions("av", "numpy")},
+    )
 
 
 def first_picture(clip: Fingerprint) -> Fingerprint:
