@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.inside:
-        print(msgspec.json.encode(measured(given.only[0], quick=given.quick)).decode())
+        print(msgspec.json.encode(measured(given.only[0], quick=given.quick), enc_hook=float).decode())  # of numpy
         return
     kept = given.out / "build" / ("quick" if given.quick else "") / "benchmarks.json"
     sections = {name: section for name, section in read(kept).items() if name in names}

@@ -133,9 +133,10 @@ def ray_alone(count: int) -> float:
 
     ray.init(num_cpus=1, log_to_driver=False, logging_level="warning")
 
-    @ray.remote
-    def shard(items: list[Item]) -> list[Item]:
+    def run_items(items: list[Item]) -> list[Item]:
         return [{} for _ in items]
+
+    shard = ray.remote(run_items)
 
     def all_of(number: int) -> None:
         items = [{"n": index} for index in range(number)]

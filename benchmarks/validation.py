@@ -228,7 +228,7 @@ def _model_of(struct: type, known: dict[type, Any]) -> Any:
     import pydantic
 
     if struct not in known:
-        fields = {
+        fields: dict[str, Any] = {
             field.name: (_swapped(field.type, _model_of, known), _default(field))
             for field in msgspec.structs.fields(struct)
         }
