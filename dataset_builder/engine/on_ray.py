@@ -20,7 +20,7 @@ from schemas.errors import CallError
 RETRIES = 10
 """How often a shard is run anew whose worker was lost: a node may take many of them with it."""
 
-_sandboxes: dict[tuple[str, float, int | None], Sandbox] = {}
+_sandboxes: dict[tuple[str, float, int | None, str | None], Sandbox] = {}
 """In a worker of Ray, which does one task at a time: its sandboxes, kept from shard to shard."""
 
 
@@ -88,6 +88,9 @@ class RayEngine:
 
 def _run(shard: Shard, memory: int | None) -> ShardDone:
     """Run one shard in a worker of Ray."""
-    kind = (shard.stage.function, shard.stage.timeout, memory)
-    sandbox = _sandboxes.setdefault(kind, Sandbox(*kind))
-    return run_shard(shard, sandbox, lambda _: None)
+    limits = (shard.stage.function, shard.stage.timeout, memory)
+    # A child keeps the GPU that it started with; the next task of this worker may be dealt another.
+    key = (*limits, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    if key not in _sandboxes:
+        _sandboxes[key] = Sandbox(*limits)
+    return run_shard(shard, _sandboxes[key], lambda _: None)

@@ -23,6 +23,8 @@ ATTEMPTS = 2
 """How often an item that ends its process, or outlives its time, is tried: the machine may have been the cause."""
 KILLED_ATTEMPTS = 4
 """How often one is tried whose process is killed: that comes from outside, or from a machine short of memory."""
+START_ATTEMPTS = 20
+"""How often a child is started anew that is killed while it starts."""
 START_SECONDS = 120.0
 """How long a child may take to import its function."""
 NO_PLACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
@@ -118,12 +120,13 @@ class Sandbox:
         return Outcome(answer.get("result"), answer.get("error"), answer.get("transient", False)), None
 
     def _started(self) -> subprocess.Popen[bytes]:
-        if self._interrupted:
-            raise InterruptedRunError
-        # One that was killed while it had nothing to do is no item's fault.
-        if self._child is not None and self._child.poll() is not None:
+        # One that was killed while it started, or had nothing to do, is no item's fault.
+        for _ in range(START_ATTEMPTS):
+            if self._interrupted:
+                raise InterruptedRunError
+            if self._child is not None and self._child.poll() is None:
+                return self._child
             self.end()
-        if self._child is None:
             limits = [str(os.getpid()), str(self._timeout), str(self._memory or 0)]
             self._child = subprocess.Popen(
                 [sys.executable, "-m", "dataset_builder.engine.child", self._function, *limits],
@@ -134,12 +137,15 @@ class Sandbox:
             )
             assert self._child.stdout is not None
             ready = _read_line(self._child.stdout.fileno(), START_SECONDS)
-            killed = ready == b"" and self._child.wait() == -signal.SIGKILL
-            # No item is to blame for a child that cannot even start, so that is an error of the whole run.
-            if ready != READY and not killed:
-                self.end()
-                raise RuntimeError(f"the process that should run {self._function} does not start")
-        return self._child
+            if ready == READY:
+                return self._child
+            if ready is None or self._child.wait() != -signal.SIGKILL:
+                break
+        # No item is to blame for a child that cannot even start, so that is an error of the whole run.
+        self.end()
+        if self._interrupted:
+            raise InterruptedRunError
+        raise RuntimeError(f"the process that should run {self._function} does not start")
 
     def _died(self, child: subprocess.Popen[bytes]) -> tuple[Outcome, int]:
         code = child.wait()

@@ -8,6 +8,7 @@ be read by whom it was written for.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import os
@@ -15,6 +16,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,9 @@ import orjson
 from dataset_builder.engine.sandbox import NO_PLACE, Item, Outcome, Sandbox, no_place
 from dataset_builder.leftovers import is_abandoned
 from schemas.errors import CallError
+
+UNFINISHED = ".unfinished"
+"""Where journals lie, in the folder of a stage."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +64,14 @@ class Work:
 class Shard:
     """One shard to be run: its work in the order of ids with the keys, and the part that the results go to.
 
-    `left` names the files that earlier runs left of it beside the part.
+    `older` names the parts that earlier runs made of this shard.
     """
 
     stage: Stage
     work: Sequence[Work]
     keys: Sequence[str]
     part: Path
-    left: Sequence[str]
+    older: Sequence[str]
     retry_failed: bool
 
 
@@ -134,7 +139,7 @@ def _run_shard(shard: Shard, sandbox: Sandbox, told: Callable[[Outcome], None]) 
     known = _known(shard)
     lines: list[bytes] = []
     failed = reused = 0
-    with _Journal(shard.part) as journal:
+    with _Unfinished(shard.part) as unfinished:
         for work, key in zip(shard.work, shard.keys, strict=True):
             outcome = known.get(key)
             if outcome is not None and _holds(outcome, work, retry_failed=shard.retry_failed):
@@ -143,14 +148,16 @@ def _run_shard(shard: Shard, sandbox: Sandbox, told: Callable[[Outcome], None]) 
             else:
                 outcome = sandbox.call({**shard.stage.params, **work.content, **work.arguments})
                 line = _line(key, work.id, outcome)
-                journal.append(line)
+                unfinished.append(line)
             lines.append(line)
             failed += outcome.error is not None
             told(outcome)
         # A part that is there already holds the same lines, unless one of them was tried anew.
         if reused < len(lines) or not shard.part.is_file():
-            _write_whole(shard.part, b"".join(lines))
-    _sweep(shard)
+            unfinished.write_part(b"".join(lines))
+    for name in shard.older:
+        if name != shard.part.name:
+            shard.part.with_name(name).unlink(missing_ok=True)
     return ShardDone(shard.part, len(lines) - failed, failed, reused)
 
 
@@ -174,9 +181,10 @@ def _parsed(line: bytes) -> tuple[str, str, Outcome]:
 def _known(shard: Shard) -> dict[str, Outcome]:
     """Read what earlier runs, ended or not, left of this shard. A line that was cut short counts as not written."""
     known: dict[str, Outcome] = {}
-    for name in dict.fromkeys([*shard.left, shard.part.name]):
+    parts = [shard.part.with_name(name) for name in dict.fromkeys([*shard.older, shard.part.name])]
+    for path in [*parts, *_Unfinished.journals(shard.part)]:
         try:
-            content = (shard.part.parent / name).read_bytes()
+            content = path.read_bytes()
         except FileNotFoundError:
             continue
         for line in content[: content.rfind(b"\n") + 1].splitlines():
@@ -206,56 +214,65 @@ def _size(path: Path) -> int | None:
         return None
 
 
-class _Journal:
-    """Lines of a shard that is being worked on; made with the first of them, removed when the part is written."""
+class _Unfinished:
+    """What there is of a shard before its part is whole: journals, one for each process that works on it.
+
+    They lie in `.unfinished/{shard}/` as `journal.{pid}.{thread}.{host}`, and are gone when the shard is done.
+    """
 
     def __init__(self, part: Path) -> None:
-        self._path = part.with_name(f".{part.stem}.wip.{_here()}")
-        self._descriptor: int | None = None
+        self._part = part
+        self._folder = self.folder(part)
+        self._writer = f"{os.getpid()}.{threading.get_ident()}.{socket.gethostname()}"
+        self._journal: FileIO | None = None
 
-    def __enter__(self) -> _Journal:
+    @staticmethod
+    def folder(part: Path) -> Path:
+        return part.parent / UNFINISHED / part.name.partition("-")[0]
+
+    @classmethod
+    def journals(cls, part: Path) -> list[Path]:
+        """List the journals of a shard, whoever wrote them."""
+        return sorted(cls.folder(part).glob("journal.*"))
+
+    def __enter__(self) -> _Unfinished:
         return self
 
     def append(self, line: bytes) -> None:
         """Write one line in one call: another process never sees half of it, a killed one leaves no more than half."""
-        if self._descriptor is None:
-            self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        written = os.write(self._descriptor, line)
-        if written < len(line):  # the disk filled up within the line; what follows it says so by name
-            os.write(self._descriptor, line[written:])
+        if self._journal is None:
+            self._journal = self._open("journal")
+        written = self._journal.write(line)
+        if written < len(line):  # the disk filled up within the line; trying again says so by name
+            self._journal.write(line[written:])
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            if kind is None:
-                self._path.unlink(missing_ok=True)
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.stem}.tmp.{_here()}")
-    try:
-        with partial.open("wb") as file:
+    def write_part(self, content: bytes) -> None:
+        """Put the part to its place, whole."""
+        with self._open("part") as file:
             file.write(content)
-            file.flush()
             os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+        self._path("part").replace(self._part)
 
+    def __exit__(self, kind: type[BaseException] | None, *_rest: object) -> None:
+        if self._journal is not None:
+            self._journal.close()
+        self._path("part").unlink(missing_ok=True)
+        if kind is None:
+            self._path("journal").unlink(missing_ok=True)
+            # Another process may be at work on this shard, or have removed the folder.
+            with contextlib.suppress(OSError):
+                for path in list(self._folder.iterdir()):
+                    _, pid, _, host = path.name.split(".", 3)
+                    if is_abandoned(path, int(pid), host):
+                        path.unlink(missing_ok=True)
+                self._folder.rmdir()
+                self._folder.parent.rmdir()
 
-def _here() -> str:
-    """Name this thread among all that may share the folder."""
-    return f"{os.getpid()}.{threading.get_ident()}.{socket.gethostname()}"
+    def _path(self, what: str) -> Path:
+        return self._folder / f"{what}.{self._writer}"
 
-
-def _sweep(shard: Shard) -> None:
-    """Remove what earlier runs left of a shard that is done: parts of other inputs, journals of the dead."""
-    for name in shard.left:
-        path = shard.part.with_name(name)
-        if path == shard.part:
-            continue
-        if name.startswith("."):  # .{part}.{wip or tmp}.{pid}.{thread}.{host}
-            _, _, pid, _, host = name[1:].split(".", 4)
-            if not is_abandoned(path, int(pid), host):
-                continue
-        path.unlink(missing_ok=True)
+    def _open(self, what: str) -> FileIO:
+        while True:
+            with contextlib.suppress(FileNotFoundError):  # another slot, done with its shard, removed the folder
+                self._folder.mkdir(parents=True, exist_ok=True)
+                return self._path(what).open("ab", buffering=0)

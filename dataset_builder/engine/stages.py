@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -91,14 +91,14 @@ def run_stage(
         except OSError as error:
             raise CallError(f"cannot write to {str(place)!r}: {error.strerror}") from None
         result = StageResult(count)
-        left = _left(place)
+        older = _older(place)
 
         def wanted() -> Iterator[Shard]:
             for index, items in buckets.by_shard(count):
                 keys = [key_of(stage, item) for item in items]
                 path = place / part_name(index, items, keys)
-                if part is None or index % part[1] == part[0] - 1 or path.name in left[index]:
-                    yield Shard(stage, items, keys, path, left[index], retry_failed)
+                if part is None or index % part[1] == part[0] - 1 or path.name in older[index]:
+                    yield Shard(stage, items, keys, path, older[index], retry_failed)
                 else:
                     result.complete = False
 
@@ -174,11 +174,9 @@ def _shard_count(place: Path, wanted: int) -> int:
     return int(count)
 
 
-def _left(place: Path) -> defaultdict[int, Sequence[str]]:
-    """List what earlier runs left of each shard: parts, journals, unfinished parts."""
-    left: defaultdict[int, list[str]] = defaultdict(list)
-    for path in sorted(place.iterdir()):
-        number = path.name.removeprefix(".").partition("-")[0]
-        if number.isdigit():
-            left[int(number)].append(path.name)
-    return left  # type: ignore[return-value]
+def _older(place: Path) -> defaultdict[int, list[str]]:
+    """List the parts that earlier runs made of each shard."""
+    older: defaultdict[int, list[str]] = defaultdict(list)
+    for path in sorted(place.glob("*-*.jsonl")):
+        older[int(path.name.partition("-")[0])].append(path.name)
+    return older

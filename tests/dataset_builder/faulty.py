@@ -30,10 +30,14 @@ def work(item: dict[str, Any]) -> dict[str, Any]:
         print("noise on standard output")
     if how == "slow":
         time.sleep(0.05)
+    if how == "sleep":
+        time.sleep(60)
     if how == "allocate":
         return {"how": how, "bytes": len(bytearray(8 << 30))}
     if how == "full":
         raise OSError(errno.ENOSPC, "No space left on device", "clip.mp4")
+    if how == "gpu":
+        return {"device": os.environ.get("CUDA_VISIBLE_DEVICES")}
     if how == "no json":
         return {"how": how, "what": object()}
     return {"how": how, "pid": os.getpid()}

@@ -33,7 +33,7 @@ def run(items: Sequence[Work], place: Path, stage: Stage = RENDER, **options: ob
 
 
 def calls(place: Path) -> int:
-    return sum(path.stat().st_size for path in (place / "marks").iterdir())
+    return sum(path.stat().st_size for path in (place / "marks").glob("*"))
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -111,7 +111,8 @@ def test_lines_of_a_journal_are_not_done_again_and_a_torn_one_is(tmp_path: Path)
     [part] = result.parts
     lines = part.read_bytes().splitlines(keepends=True)
     part.unlink()
-    journal = part.with_name(f".{part.stem}.wip.999999999.1.gone.host")
+    journal = part.parent / ".unfinished" / "000000" / "journal.999999999.1.gone.host"
+    journal.parent.mkdir(parents=True)
     journal.write_bytes(b"".join(lines[:30]) + lines[30][:-9])
     os.utime(journal, (1_000_000_000, 1_000_000_000))  # left by another host, long ago
     assert run(work(texts(40), tmp_path), tmp_path).reused == 30
