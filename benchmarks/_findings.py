@@ -130,3 +130,10 @@ def wall_seconds(work: Callable[[], Any]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
+
+
+def wall_and_cpu_seconds(work: Callable[[], Any]) -> tuple[float, float]:
+    """Time a piece of work, and count the CPU seconds of this process and of those that it started and waited for."""
+    before = os.times()
+    took = wall_seconds(work)
+    return took, sum(after - then for after, then in zip(os.times()[:4], before[:4], strict=True))
