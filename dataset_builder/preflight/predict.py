@@ -297,7 +297,7 @@ class _Estimate:
             [work for use, own in zip(self.wanted.used, clips, strict=True) for work in self._works(use, own)]
             for clips in (self.chosen, self.every)
         )
-        rest, rendering = trial.start, 0.0
+        rest, rendering = trial.once, 0.0
         for phase in trial.phases:
             if phase.what.startswith("reading"):
                 rest += phase.first
@@ -305,7 +305,7 @@ class _Estimate:
                 rest += phase.scaled(more_bytes, known.workers)
             else:
                 rendering += phase.scaled(sum(works) / max(sum(tried), 1.0), known.workers)
-        rest += trial.text_seconds * more_text + trial.hashing * more_bytes
+        rest += trial.writing * more_text + trial.hashing * more_bytes
         rendered = uneven(rendering, RENDERING_VARIES, tried, works)
         others = Range(rest, rest / REST_VARIES, rest * REST_VARIES)
         return Seconds(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +34,15 @@ class Phase(msgspec.Struct, frozen=True, kw_only=True):
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
     """What a trial build took: seconds, bytes.
 
-    `start` is what precedes the first phase (tables are read whole), `text_seconds` what follows from the number of
-    samples, `hashing` what follows from the bytes of the corpus; `text`, `shown` and `rendered` go by source: bytes of
+    `once` is what does not grow with the clips (tables are read whole), `writing` what goes by the number of samples,
+    `hashing` what goes by the bytes of the corpus; `text`, `shown` and `rendered` go by source: bytes of
     samples and records, clips that were shown as they are, and [clean clip, bytes] of those that were made of one;
     `kept` are the bytes of what the work folder keeps beside clips.
     """
 
-    start: float
+    once: float
     phases: list[Phase]
-    text_seconds: float
+    writing: float
     hashing: float
     driver_peak: int
     child_peak: int
@@ -53,10 +54,11 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Clock:
-    """Times the phases that a build tells of."""
+    """Times the phases that a build tells of; `cpu` is when the last clip was read or rendered, in CPU seconds."""
 
     def __init__(self) -> None:
         self.begun = time.perf_counter()
+        self.cpu = time.process_time()
         self.timed: list[tuple[str, float, list[float]]] = []
 
     def track(self, what: str, _total: int) -> Advance:
@@ -66,7 +68,11 @@ class _Clock:
         def advance(*, failed: bool = False) -> None:
             del failed
             moments.append(time.perf_counter())
+            if not what.startswith("copying"):
+                self.cpu = time.process_time()
 
+        if not what.startswith("copying"):
+            self.cpu = time.process_time()
         return advance
 
     def phases(self) -> list[Phase]:
@@ -88,12 +94,16 @@ def run_trial(spec: dict[str, Any]) -> Trial:
     recipe, out = msgspec.convert(spec["recipe"], BuildRecipe), Path(spec["out"])
     work, clock = Path(spec["work"]), _Clock()
     plugins = [Path(folder) for folder in spec["plugins"]]
-    means = Means(engine.LocalEngine(spec["workers"]), plugins, work, track=clock.track)
+    means = Means(engine.LocalEngine(spec["workers"]), plugins, work)
     with ChildPeaks() as children:
-        build(recipe, Path(spec["recipe_path"]), out, means)
+        build(recipe, Path(spec["recipe_path"]), out, replace(means, track=clock.track))
     ended, peak = time.perf_counter(), peak_of()
     phases = clock.phases()
-    start = min((begun for _, begun, _ in clock.timed), default=ended) - clock.begun
+    # What comes once in a process, such as imports, does not grow with the corpus: a second build is without it. CPU
+    # seconds, since so little time would be drowned by whatever else the machine does.
+    again = _Clock()
+    build(recipe, Path(spec["recipe_path"]), out, replace(means, track=again.track))
+    writing = time.process_time() - again.cpu
     text: dict[str, int] = defaultdict(int)
     for path in (out / "data").glob("*/*.jsonl"):
         for line in path.read_bytes().splitlines():
@@ -108,15 +118,16 @@ def run_trial(spec: dict[str, Any]) -> Trial:
             rendered[source].append((record["origin"]["record_id"], media["bytes"]))
         elif recipe.media != "copy" or (out / media["path"]).is_file():
             shown[source] += 1
-    began = time.perf_counter()
+    began = time.process_time()
     for path in (out / "media").rglob("*.*"):
         file_entry(path)
-    hashing = time.perf_counter() - began
-    rest = ended - clock.begun - start - sum(phase.last for phase in phases) - hashing
+    hashing = time.process_time() - began
+    writing = max(0.0, writing - hashing)
+    once = ended - clock.begun - sum(phase.last for phase in phases) - hashing - writing
     return Trial(
-        start=start,
+        once=max(0.0, once),
         phases=phases,
-        text_seconds=max(0.0, rest),
+        writing=writing,
         hashing=hashing,
         driver_peak=peak,
         child_peak=children.largest,

@@ -209,26 +209,52 @@ def test_what_costs_unlike_is_told_within_wide_ends() -> None:
     assert uneven(10, 0.0, [1.0], [1.0]) == uneven(10, 1.0, [], [1.0]) == Range(10, 10, 10)
 
 
+def without(recipe: str, source: str) -> str:
+    """Take one source out of the text of a recipe."""
+    return re.sub(rf"  - name: {source}\n(    .*\n)+", "", recipe)
+
+
+@pytest.mark.full
 def test_the_disk_that_a_build_takes_is_predicted(folder: Path, tmp_path: Path) -> None:
     """Against a build of the same recipe. Time and memory are no matter for a test: docs/probe.md has measured ones."""
     near = folder / "near.yaml"
-    wanted = load(folder / "recipe.yaml", BuildRecipe)
-    told = probe(folder / "clips", recipe=wanted, recipe_path=folder / "recipe.yaml", sample=10)
-    prediction = told.prediction
+    near.write_text(without(RECIPE, "far"))
+    recipe = load(near, BuildRecipe)
+    prediction = probe(folder / "clips", recipe=recipe, recipe_path=near, sample=10, workers=1).prediction
     assert prediction is not None
     assert prediction.clips == 36 + 4
-    assert any("'far'" in remark for remark in prediction.remarks)
-    near.write_text(re.sub(r"  - name: far\n(    .*\n)+", "", (folder / "recipe.yaml").read_text()))
-    corpus = build(load(near, BuildRecipe), near, tmp_path / "corpus").folder
+    corpus = build(recipe, near, tmp_path / "corpus").folder
     files = [path for path in corpus.rglob("*") if path.is_file()]
     total, media = sum(p.stat().st_size for p in files), sum(p.stat().st_size for p in files if "media" in p.parts)
-    assert prediction.disk.total.value == pytest.approx(total, rel=0.2)
-    assert prediction.disk.clips.value + prediction.disk.rendered.value == pytest.approx(media, rel=0.2)
-    assert prediction.disk.text.value == pytest.approx(total - media, rel=0.2)
-    assert prediction.disk.rendered.value > 0
+    disk = prediction.disk
+    assert disk.total.value == pytest.approx(total, rel=0.2)
+    assert disk.clips.value + disk.rendered.value == pytest.approx(media, rel=0.2)
+    assert disk.text.value == pytest.approx(total - media, rel=0.2)
+    assert 0 < disk.rendered.low < disk.rendered.value < disk.rendered.high
+    assert disk.total.value < disk.peak.value
     assert 0 < prediction.seconds.rendering.value < prediction.seconds.total.value
     assert prediction.memory.value > prediction.memory_a_worker.value > 0
     assert not list(folder.glob("*corpus*"))
+
+
+def test_a_build_of_labelled_clips_is_predicted(folder: Path) -> None:
+    """Only what the recipe uses is counted, and what lies elsewhere is said."""
+    path = folder / "mine.yaml"
+    path.write_text(without(RECIPE, "clean").partition("distort:")[0])
+    recipe = load(path, BuildRecipe)
+    told = probe(folder / "clips", recipe=recipe, recipe_path=path, sample=10, workers=1)
+    prediction = told.prediction
+    assert prediction is not None
+    assert prediction.clips == 36
+    assert prediction.tried == 12
+    assert prediction.remarks == ["the clips of source 'far' lie elsewhere: not counted"]
+    size = sum(clip.stat().st_size for clip in (folder / "clips").glob("phone *.mp4"))
+    assert prediction.disk.clips.value == pytest.approx(size * (1 - told.failing.share))
+    assert prediction.disk.rendered == Range(0, 0, 0)
+    # A sample of stage 2 and a record are some 2 kB.
+    assert 36 * 1000 < prediction.disk.text.value < 36 * 4000
+    assert prediction.seconds.rendering.value == 0
+    assert prediction.seconds.total.value > prediction.seconds.reading.value > 0
 
 
 def test_without_a_recipe_reading_and_copying_are_predicted(sampled: Probe) -> None:
@@ -277,7 +303,7 @@ def test_the_command(folder: Path, vqa2: Cli, tmp_path: Path) -> None:
         for p in (folder / "clips").rglob("*")
         if p.suffix.lower() in CLIP_SUFFIXES
     }
-    assert vqa2("probe", folder / "clips" / "clean").returncode == 0
+    assert vqa2("probe", folder / "clips" / "clean", "--workers", 1).returncode == 0
     missing = vqa2("probe", folder / "clip")
     assert missing.returncode == 2
     assert "did you mean 'clips'?" in missing.stderr
