@@ -34,7 +34,7 @@ from dataset_builder.corpus import (
 from dataset_builder.gathering.gather import gather
 from dataset_builder.gathering.state import Gathered, Means, OtherPartsError, Run
 from dataset_builder.streaming.records import add_sessions
-from dataset_builder.versions import add_versions
+from dataset_builder.versions import add_versions, distortions_of
 from schemas import SCHEMA_VERSION
 from schemas.errors import CallError
 from schemas.manifest import ConfigCount, Manifest, Quarantined
@@ -80,6 +80,8 @@ def build(
         )
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / MANIFEST).is_file())):
         raise CallError(f"{str(out)!r} exists and is no corpus: choose another folder with --out")
+    if recipe.distort:
+        distortions_of(recipe, recipe.distort, means.plugins)  # a wrong name is told before clips are read for hours
     run = Run(recipe, recipe_path.parent, means, (means.work or work_folder(out)).resolve())
     gathered = gather(run, [out, run.work, recipe_path, *unfinished(out)])
     run.refuse_unfinished()

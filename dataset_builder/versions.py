@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
 import msgspec
 
@@ -18,7 +19,7 @@ from dataset_builder.streaming.render import render_item
 from schemas.errors import CallError
 from schemas.manifest import Quarantined
 from schemas.plugins import load_plugin, plugin_names
-from schemas.recipe import Distort
+from schemas.recipe import BuildRecipe, Distort
 from schemas.record import Origin, Record
 
 RENDERING = (
@@ -39,14 +40,9 @@ RENDERING = (
 def add_versions(gathered: Gathered, run: Run, distort: Distort, folder: Path) -> set[str]:
     """Render distorted versions of the clips of the named sources into `folder` and add their records.
 
-    Gives the ids of the clips that were distorted. Raises CallError for unknown sources, kinds and severities.
+    Gives the ids of the clips that were distorted. Raises CallError as `distortions_of` does.
     """
-    known = [source.name for source in run.recipe.sources]
-    for name in distort.sources:
-        if name not in known:
-            raise CallError(f"distort.sources: no source is called {name!r}; there are: {', '.join(known)}")
-    kinds = distort.kinds or plugin_names(dataset_builder.distortions, run.means.plugins)
-    modules = {kind: load_plugin(dataset_builder.distortions, kind, run.means.plugins) for kind in kinds}
+    modules = distortions_of(run.recipe, distort, run.means.plugins)
     clean = [record for record in gathered.records.values() if record.source in distort.sources]
     plan = planned(clean, modules, distort, run.recipe.seed, run.means.plugins)
     origins = [
@@ -93,6 +89,16 @@ def add_versions(gathered: Gathered, run: Run, distort: Distort, folder: Path) -
         gathered.rows[version.id] = gathered.rows[record.id]
         distorted.add(record.id)
     return distorted
+
+
+def distortions_of(recipe: BuildRecipe, distort: Distort, plugins: Sequence[Path]) -> dict[str, ModuleType]:
+    """Load the kinds of distortion that a recipe asks for. Raises CallError for unknown sources and kinds."""
+    known = [source.name for source in recipe.sources]
+    for name in distort.sources:
+        if name not in known:
+            raise CallError(f"distort.sources: no source is called {name!r}; there are: {', '.join(known)}")
+    kinds = distort.kinds or plugin_names(dataset_builder.distortions, plugins)
+    return {kind: load_plugin(dataset_builder.distortions, kind, plugins) for kind in kinds}
 
 
 def version_stage(name: str, plugins: Sequence[Path]) -> Stage:
