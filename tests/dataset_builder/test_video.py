@@ -67,9 +67,13 @@ def test_dense_frames_come_in_the_declared_form(real_clips: dict[str, Path], nam
     assert clip.dense.shape == (120, *shape)
     with av.open(str(real_clips["carphone_pristine"])) as container:
         frame = list(container.decode(video=0))[57]
-    small = VideoReformatter().reformat(frame, form.size, form.size, form.pixels, interpolation=form.filter)
-    wanted = small.to_ndarray()
-    assert np.array_equal(clip.dense[57], wanted.transpose(2, 0, 1) if name == "upstream" else wanted)
+    assert clip.dense[57].shape == shape
+    pixels = "bgr24" if name == "upstream" else form.pixels
+    wanted = VideoReformatter().reformat(frame, form.size, form.size, pixels, interpolation=form.filter).to_ndarray()
+    assert np.array_equal(clip.dense[57], wanted[..., ::-1].transpose(2, 0, 1) if name == "upstream" else wanted)
+    if name == "upstream":
+        whole = Image.fromarray(frame.to_ndarray(format="rgb24")).resize((384, 384), Image.Resampling.BICUBIC)
+        assert np.abs(clip.dense[57].transpose(1, 2, 0).astype(int) - np.asarray(whole)).mean() < 1.5
 
 
 def test_what_inspection_tells(real_clips: dict[str, Path], photograph: Path) -> None:
