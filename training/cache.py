@@ -148,7 +148,7 @@ def pack(root: Path, method: Method) -> int:
             entries |= {key: _only(waiting[key], key) for key in coming[index]}
             if entries:
                 _write(folder / _shard_name(index, count), entries)
-        _write_whole(folder / INDEX, _index(method, count))
+        write_whole(folder / INDEX, _index(method, count))
         outgrown = [p for p in folder.glob(f"*{SUFFIX}") if not p.name.endswith(f"-of-{count:06d}{SUFFIX}")]
         _sweep(folder, [*outgrown, *waiting.values()])
         return len(fresh)
@@ -210,10 +210,11 @@ def _write(path: Path, entries: Mapping[str, Entry]) -> None:
     told = {k: {"sha256": _checksum(k, entry), "facts": entry.facts} for k, entry in entries.items()}
     # One metadata value only: safetensors writes several in no fixed order.
     metadata = {_FACTS: orjson.dumps(told, option=orjson.OPT_SORT_KEYS).decode()}
-    _write_whole(path, save({k: entries[k].data.contiguous() for k in sorted(entries)}, metadata))
+    write_whole(path, save({k: entries[k].data.contiguous() for k in sorted(entries)}, metadata))
 
 
-def _write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that appears whole or not at all."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with partial.open("wb") as file:

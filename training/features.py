@@ -10,7 +10,7 @@ import hashlib
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
@@ -18,12 +18,14 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from dataset_builder.video import MediaError, Pixels
+from dataset_builder.video import DenseForm, MediaError, Pixels
 from schemas.frames import MOTION_STRIDE
 from training.cache import Cache, Entry, Method, bytes_of
-from training.config import VQA2Config
 from training.frame_stats import STATISTICS, frame_statistics
 from training.frames import normalised, rgb_of_planar
+
+if TYPE_CHECKING:
+    from training.config import VQA2Config
 
 MOTION_VERSION = 1
 """Raise it when the same dense frames and weights give other features."""
@@ -84,13 +86,13 @@ def weights_digest(module: nn.Module) -> str:
 
 
 @torch.inference_mode()
-def motion_features(dense: Pixels, config: VQA2Config, extractor: nn.Module | None) -> Tensor:
+def motion_features(dense: Pixels, form: DenseForm, extractor: nn.Module | None) -> Tensor:
     """Compute the features [T, C] float32 of the dense frames of one clip, as the data path or the model would."""
     if extractor is None:
-        return torch.from_numpy(frame_statistics(dense, config.dense_size))
+        return torch.from_numpy(frame_statistics(dense, form.size))
     first = next(extractor.parameters())
     frames = torch.from_numpy(dense).to(first.device)
-    rgb = rgb_of_planar(frames) if config.dense_pixels == "yuv420p" else frames
+    rgb = rgb_of_planar(frames) if form.pixels == "yuv420p" else frames
     features: Tensor = extractor(normalised(rgb, first.dtype))
     return features.float().cpu()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Literal
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -9,19 +11,25 @@ from PIL import Image
 from torch import Tensor
 
 from dataset_builder.video import Pixels
-from training.config import VQA2Config
+
+if TYPE_CHECKING:
+    from training.config import VQA2Config
 
 
 def key_frame_pixels(frame: Pixels, config: VQA2Config) -> Tensor:
-    """Bring one key frame [H, W, 3] uint8 to the vision tower's [3, size, size] uint8.
+    """Bring one key frame [H, W, 3] uint8 to the vision tower's [3, size, size] uint8."""
+    return small_key_frame(frame, config.vision_config.image_size, config.key_frames)
+
+
+def small_key_frame(frame: Pixels, size: int, form: Literal["resize", "crop"]) -> Tensor:
+    """Bring one key frame [H, W, 3] uint8 to [3, size, size] uint8.
 
     `resize` is PIL's bicubic, as upstream feeds its tower: resizing in float drifts by up to 27 grey levels from it,
     and torch's uint8 kernel still by one. `crop` keeps native pixels, because resizing destroys blur and noise;
     a frame smaller than the crop is scaled up to it.
     """
-    size: int = config.vision_config.image_size
     height, width = frame.shape[:2]
-    if config.key_frames == "crop" and min(height, width) >= size:
+    if form == "crop" and min(height, width) >= size:
         top, left = (height - size) // 2, (width - size) // 2
         square = frame[top : top + size, left : left + size]
     else:

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
 from pathlib import Path
 
+import msgspec
 import torch
+from safetensors.torch import save
 
-from dataset_builder.clip_stages import HASH, hash_work, sha256_of
+from dataset_builder.clip_stages import HASH, hash_work
 from dataset_builder.corpus import corpus_configs, read_samples
-from dataset_builder.engine import Engine, Item, LocalEngine, Outcome, Part, Stage, Work, run_stage, usable_cores
+from dataset_builder.engine import Engine, LocalEngine, Outcome, Part, Stage, Work, run_stage, usable_cores
 from dataset_builder.progress import Tracker, untracked
-from dataset_builder.video import MediaError, read_clip
-from schemas.errors import CallError, DataError
-from schemas.frames import motion_frame_count
-from training.cache import Cache, Entry, Method, pack, write_new
+from schemas.errors import CallError
+from training.cache import Cache, Method, pack, write_whole
 from training.checkpoint import load_extractor
+from training.clip_stage import KEY_FRAMES, MOTION
 from training.config import VQA2Config
-from training.features import KeyFrames, key_frame_method, motion_features, motion_method, packed_key_frames
-from training.frames import key_frame_pixels
+from training.features import key_frame_method, motion_method
 from training.preset import load_preset
 from training.slowfast import SlowFastFast
 from training.start import initial_extractor
@@ -30,7 +28,8 @@ WORK = "work"
 """The folder of a cache in which the engine keeps what was done, and what failed."""
 PER_GPU = 4
 """Processes that share a GPU on one machine: decoding on the CPU takes longer than features on the GPU."""
-MOTION, KEY_FRAMES = "motion", "key_frames"
+SECONDS_PER_CLIP = 3600.0
+"""A network takes about 0.1 s a frame on one core."""
 
 
 @dataclass(frozen=True)
@@ -93,16 +92,18 @@ def fill(
     model that cannot be read or a folder that cannot be written, DataError for a damaged cache.
     """
     config, extractor = model.extractor()
-    methods = {MOTION: motion_method(config, extractor)}
-    if key_frames:
-        methods[KEY_FRAMES] = key_frame_method(config)
+    both = {MOTION: motion_method(config, extractor), KEY_FRAMES: key_frame_method(config)}
+    methods = both if key_frames else {MOTION: both[MOTION]}
+    cache = cache.absolute()  # processes elsewhere have another working folder
     cache.mkdir(parents=True, exist_ok=True)
     packed = 0 if part else sum(pack(cache, method) for method in methods.values())
-    work = list(_missing(cache, clips, methods, model))
+    weights = _keep_weights(cache, extractor, methods[MOTION]) if extractor else None
+    work = list(_missing(cache, clips, methods, weights))
     stage = Stage(
         f"features-{methods[MOTION].digest[:16]}",
-        "training.precompute:compute_clip",
-        params={MOTION: methods[MOTION].digest, KEY_FRAMES: key_frame_method(config).digest},
+        "training.clip_stage:compute_clip",
+        params={"methods": msgspec.to_builtins(both)},
+        timeout=SECONDS_PER_CLIP,
         gpus=0.0 if extractor is None else 1.0,
     )
     advance = track("features", len(work))
@@ -163,63 +164,27 @@ def clips_of_files(
     return list(found.values()), sorted(failed)
 
 
-def _missing(cache: Path, clips: Sequence[ClipFile], methods: dict[str, Method], model: Model) -> Iterator[Work]:
+def _missing(
+    cache: Path, clips: Sequence[ClipFile], methods: dict[str, Method], weights: Path | None
+) -> Iterator[Work]:
     kept = {name: Cache(cache, method) for name, method in methods.items()}
     for clip in clips:
         make = [name for name in methods if clip.sha256 not in kept[name] and (clip.moves or name != MOTION)]
         if make:
-            yield Work(
-                clip.sha256,
-                {"sha256": clip.sha256, "make": make},
-                {
-                    "path": str(clip.path),
-                    "checkpoint": str(model.checkpoint) if model.checkpoint else None,
-                    "preset": model.preset,
-                    "files_folder": str(cache),
-                },
-            )
+            arguments = {
+                "path": str(clip.path.absolute()),
+                "extractor": str(weights) if weights else None,
+                "files_folder": str(cache),
+            }
+            yield Work(clip.sha256, {"sha256": clip.sha256, "make": make}, arguments)
 
 
-def compute_clip(item: Item) -> Item:
-    """Compute one clip, as work for the engine: writes its entries below `files_folder` and gives their names.
-
-    Raises DataError for a file that cannot be read, or is not the one that is asked for.
-    """
-    config, extractor, methods = _loaded(item["checkpoint"], item["preset"])
-    if any(methods[name].digest != item[name] for name in item["make"]):
-        raise CallError("the model is not the one that the run began with: run it again")
-    path, root, sha256 = Path(item["path"]), Path(item["files_folder"]), item["sha256"]
-    try:
-        if sha256_of(path) != sha256:
-            raise DataError("its bytes are not those that the corpus states: restore the file, or build again")
-    except OSError as error:
-        raise MediaError(f"the file cannot be read ({error.strerror})") from None
-    files: dict[str, int] = {}
-    form = config.dense_form if MOTION in item["make"] else None
-    if KEY_FRAMES in item["make"]:
-        clip = read_clip(path, form, each_key=partial(key_frame_pixels, config=config))
-        if not clip.keys:
-            raise MediaError("no frame decodes")
-        entry = packed_key_frames(KeyFrames(torch.stack(clip.keys), clip.frames, clip.fps))
-        files |= write_new(root, methods[KEY_FRAMES], sha256, entry)
-        dense = clip.dense
-    else:
-        dense = read_clip(path, form, keys=False).dense
-    if dense is not None and (count := motion_frame_count(len(dense))):
-        features = motion_features(dense[:count], config, extractor)
-        files |= write_new(root, methods[MOTION], sha256, Entry(features))
-    return {"files": files}
-
-
-@lru_cache(maxsize=1)
-def _loaded(checkpoint: str | None, preset: str | None) -> tuple[VQA2Config, SlowFastFast | None, dict[str, Method]]:
-    """Load the extractor once a process. One thread: another number of them gives other last bits on a CPU."""
-    torch.set_num_threads(1)
-    config, extractor = Model(Path(checkpoint) if checkpoint else None, preset).extractor()
-    methods = {MOTION: motion_method(config, extractor), KEY_FRAMES: key_frame_method(config)}
-    if extractor is not None and torch.cuda.is_available():
-        extractor = extractor.to(f"cuda:{os.getpid() % torch.cuda.device_count()}")
-    return config, extractor, methods
+def _keep_weights(cache: Path, extractor: SlowFastFast, motion: Method) -> Path:
+    """Write the extractor's weights for the processes that run it."""
+    path = cache / WORK / f"{motion.folder}.safetensors"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, save({name: tensor.contiguous() for name, tensor in extractor.state_dict().items()}))
+    return path
 
 
 def _slots(extractor: SlowFastFast | None) -> int | None:
