@@ -62,8 +62,8 @@ def read_clip(
     It may be called again from the first key frame on, where a clip turns out to need decoding in full.
 
     With `dense` every frame is decoded, once. Without it only the parts that hold key frames are, where that is known
-    to give the same bits, and the other frames are counted by their packets: damage in the parts that are not decoded
-    goes unseen, and a frame that would not decode there is counted. `inspect` decodes everything.
+    to give the same bits, and the other frames are counted by their packets. Of a damaged clip this may give other
+    frames than a full decode, or another count: damage in what is not decoded goes unseen. `inspect` decodes all.
 
     Raises MediaError naming what is wrong with the file.
     """
