@@ -87,6 +87,7 @@ def _sparse(path: Path, each_key: Callable[[Pixels], Key]) -> Clip[Key]:
         frames, indices, found = every_nth_frame(container, stream, key_frame_step(fps))
         for frame in found:
             keys.append(each_key(upright_rgb(frame, convert)))
+            del frame
         return Clip(keys, indices, None, frames, fps)
 
 
@@ -105,6 +106,7 @@ def _in_full(path: Path, dense: DenseForm | None, each_key: Callable[[Pixels], K
             if small:
                 small.append(frame)
             count += 1
+            del frame  # or the decoder takes another buffer for the next one: 12 MB at 4K
     return Clip(keys, indices, small.array() if small else None, count, fps)
 
 
