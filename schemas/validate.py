@@ -23,8 +23,10 @@ from schemas.lock import BenchmarkLock, MetricReport
 from schemas.manifest import Manifest, Quarantined
 from schemas.pair import Pair
 from schemas.passport import Passport
+from schemas.project import ProjectRecipe
 from schemas.recipe import BuildRecipe, TrainRecipe
 from schemas.record import GroundTruth, Record
+from schemas.response import Response
 from schemas.sample import Sample
 from schemas.session import ClipSession, Session
 
@@ -35,6 +37,7 @@ PUBLISHED: dict[str, type[msgspec.Struct]] = {
     "ground-truth": GroundTruth,
     "annotation": Annotation,
     "pair": Pair,
+    "response": Response,
     "sample": Sample,
     "session": Session,
     "clip-session": ClipSession,
@@ -45,6 +48,7 @@ PUBLISHED: dict[str, type[msgspec.Struct]] = {
     "passport": Passport,
     "build-recipe": BuildRecipe,
     "train-recipe": TrainRecipe,
+    "project-recipe": ProjectRecipe,
 }
 """The structs whose JSON Schema is part of the published contract, by schema name."""
 
