@@ -52,7 +52,9 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     try:
         if path.stat().st_size == 0:
             raise MediaError("the file is empty")
-        container = av.open(f"file:{path}", options={"protocol_whitelist": "file", "pattern_type": "none"})
+        options = {"protocol_whitelist": "file", "pattern_type": "none"}
+        # A title that is not UTF-8 makes no clip unreadable.
+        container = av.open(f"file:{path}", options=options, metadata_errors="replace")
     except av.FFmpegError as error:
         raise MediaError(f"no readable video or picture ({error.strerror})") from None
     except OSError as error:
