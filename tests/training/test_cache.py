@@ -1,10 +1,10 @@
 """The cache's files: found by content and parameters alone, refused when damaged, the same whoever packed them."""
 
 import hashlib
+import itertools
 import os
 import shutil
-import signal
-import time
+import sys
 from pathlib import Path
 
 import pytest
@@ -159,33 +159,42 @@ def test_a_new_entry_rewrites_one_shard(tmp_path: Path) -> None:
     assert keep(tmp_path, 1000) == 0
 
 
-def test_a_packing_that_is_killed_at_any_moment_is_taken_up_again(tmp_path: Path) -> None:
-    first, then = range(2 * ENTRIES_PER_SHARD), range(2 * ENTRIES_PER_SHARD, 4 * ENTRIES_PER_SHARD)
+def ends_at_step(root: Path, step: int) -> bool:
+    """Pack in a process that ends itself at its n-th change of the file system; says whether it came to that."""
+    child = os.fork()
+    if child == 0:
+        left = step
+
+        def watch(event: str, arguments: tuple[object, ...]) -> None:
+            nonlocal left
+            if event in {"os.rename", "os.remove"} or (event == "open" and "w" in str(arguments[1])):
+                left -= 1
+                if left < 0:
+                    os._exit(9)
+
+        sys.addaudithook(watch)
+        pack(root, METHOD)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+
+
+def test_a_packing_that_ends_at_any_step_is_taken_up_again(tmp_path: Path) -> None:
+    first, then = range(ENTRIES_PER_SHARD), range(ENTRIES_PER_SHARD, ENTRIES_PER_SHARD + 4)
     keep(tmp_path / "reference", *first, *then)
     reference = bytes_of_files(tmp_path / "reference")
     keep(tmp_path / "start", *first)
     for number in then:
         write_new(tmp_path / "start", METHOD, clip(number), entry(number))
-    shutil.copytree(tmp_path / "start", tmp_path / "timed")
-    begun = time.monotonic()
-    pack(tmp_path / "timed", METHOD)
-    seconds = time.monotonic() - begun
-    midway = 0
-    for share in range(6):
-        root = tmp_path / f"killed{share}"
+    for step in itertools.count():
+        root = tmp_path / f"step{step}"
         shutil.copytree(tmp_path / "start", root)
-        child = os.fork()
-        if child == 0:
-            pack(root, METHOD)
-            os._exit(0)
-        time.sleep(seconds * share / 6)
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        midway += bytes_of_files(root) not in (reference, bytes_of_files(tmp_path / "start"))
-        assert holds(root, *first)
+        ended = ends_at_step(root, step)
+        assert holds(root, *first), step
         pack(root, METHOD)
-        assert bytes_of_files(root) == reference
-    assert midway
+        assert bytes_of_files(root) == reference, step
+        if not ended:
+            break
+    assert step > 10
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
