@@ -55,7 +55,6 @@ def hold(whole: dict[str, Path], scratch: Path, rounds: range) -> None:
         ended["died"] += 1
         died[f"{Path(item['whole']).name}, {item['mutation']}: {outcome.error}"] += 1
     print(dict(ended), dict(died))
-    assert ended["not UTF-8"] < len(wanted) / 50
     assert ended["read"] > len(wanted) / 50
     assert ended["refused"] > len(wanted) / 10
     assert psutil.Process().children() == []
