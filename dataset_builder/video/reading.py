@@ -8,12 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Generic, TypeVar, overload
 
+import av
 import numpy as np
+from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.stream import VideoStream
 
 from dataset_builder.video.access import DoubtfulError
 from dataset_builder.video.opening import frame_rate, frames_of, is_still, opened, quarter_turns
@@ -22,6 +26,9 @@ from dataset_builder.video.sparse import every_nth_frame
 from schemas.frames import key_frame_step
 
 _SMALL = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
+
+_MOST_EXPECTED = 4_000
+"""Frames that room is reserved for on the mere word of a header: 1.8 GB of `upstream`."""
 
 Key = TypeVar("Key")
 
@@ -98,7 +105,7 @@ def _in_full(path: Path, dense: DenseForm | None, each_key: Callable[[Pixels], K
     with opened(path) as (container, stream):
         fps, convert = float(frame_rate(stream)), VideoReformatter()
         step = key_frame_step(fps)
-        small = DenseFrames(dense, stream.frames or 256) if dense else None
+        small = DenseFrames(dense, _expected_frames(container, stream)) if dense else None
         for frame in frames_of(container, stream):
             if each_key and count % step == 0:
                 keys.append(each_key(upright_rgb(frame, convert)))
@@ -108,6 +115,12 @@ def _in_full(path: Path, dense: DenseForm | None, each_key: Callable[[Pixels], K
             count += 1
             del frame  # or the decoder takes another buffer for the next one: 12 MB at 4K
     return Clip(keys, indices, small.array() if small else None, count, fps)
+
+
+def _expected_frames(container: InputContainer, stream: VideoStream) -> int:
+    """Matroska and the like promise no count, but a duration: room for too few would be copied to be enlarged."""
+    seconds = Fraction(container.duration or 0, av.time_base)
+    return min(stream.frames or int(seconds * frame_rate(stream)) + 8, _MOST_EXPECTED)
 
 
 def decoded_frames(path: Path) -> Iterator[tuple[VideoFrame, int, bool]]:
