@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from dataset_builder.engine import source_digest
 from dataset_builder.video import DenseForm, MediaError, Pixels
 from schemas.frames import MOTION_STRIDE
 from training.cache import Cache, Entry, Method, bytes_of
@@ -71,9 +73,11 @@ def key_frame_method(config: VQA2Config) -> Method:
     return Method(what="key_frames", version=KEY_FRAME_VERSION, params=params)
 
 
+@lru_cache
 def decoder() -> dict[str, str]:
-    """Name the libraries that decode and scale: another version may give other pixels."""
-    return {name: ".".join(map(str, av.library_versions[name])) for name in ("libavcodec", "libswscale")}
+    """Name the libraries that decode and scale, and hash our code that reads with them: pixels depend on all."""
+    libraries = {name: ".".join(map(str, av.library_versions[name])) for name in ("libavcodec", "libswscale")}
+    return {**libraries, "reading": source_digest("dataset_builder.video")}
 
 
 def weights_digest(module: nn.Module) -> str:
