@@ -11,6 +11,7 @@ import typer
 import dataset_builder.auditing.command
 import dataset_builder.leakage.command
 import dataset_builder.lock_commands
+import dataset_builder.measure_command
 import dataset_builder.preflight.command
 import dataset_builder.streaming.command
 
@@ -33,6 +34,7 @@ def mount(app: typer.Typer) -> None:
     app.command("list")(list_plugins)
     dataset_builder.auditing.command.mount(app)
     dataset_builder.lock_commands.mount(app)
+    dataset_builder.measure_command.mount(app)
     dataset_builder.leakage.command.mount(app)
     dataset_builder.preflight.command.mount(app)
     dataset_builder.streaming.command.mount(app)
