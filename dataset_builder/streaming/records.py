@@ -41,7 +41,14 @@ def add_sessions(gathered: Gathered, run: Run, folder: Path) -> set[str]:
         planned.append((wanted, plan, origin))
     plugins = run.means.plugins
     work = [
-        version_work(wanted.id, gathered.files[wanted.played], gathered.records[wanted.played], origin, folder=folder, plugins=plugins)
+        version_work(
+            wanted.id,
+            gathered.files[wanted.played],
+            gathered.records[wanted.played],
+            origin,
+            folder=folder,
+            plugins=plugins,
+        )
         for wanted, _, origin in planned
     ]
     stage = version_stage("sessions", plugins)
