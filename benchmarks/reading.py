@@ -72,7 +72,7 @@ class Content:
 X264 = "-c:v libx264 -preset {} -crf 23 -g 250 -bf 3"
 CLIPS = {
     "1080p60, long GOP": Content(".mp4", "scale=1920:1080:flags=lanczos", 60, X264.format("fast")),
-    "4K30": Content(".mp4", "scale=3840:2160:flags=lanczos", 30, X264.format("veryfast")),
+    "4K30": Content(".mp4", "scale=3840:2160:flags=lanczos", 30, X264.format("fast")),
     "VP9 540p": Content(
         ".webm",
         "scale=960:540:flags=lanczos",
