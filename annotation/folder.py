@@ -124,6 +124,7 @@ def read_gold(folder: Path) -> list[Annotation]:
 
 def write_project(
     folder: Path,
+    *,
     project: Project,
     config: str,
     tasks: Iterable[Task],
