@@ -6,7 +6,10 @@ STAMP := .venv/installed
 PARALLEL := -n auto --dist loadfile
 HF := HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1
 
-.PHONY: setup demo test test-all check bench clean
+# The server that annotation is tested with: 1 GB, in an environment of its own, for it pins what it needs.
+LABEL_STUDIO := .label-studio/installed
+
+.PHONY: setup demo test test-all check bench clean label-studio browser
 
 setup: $(STAMP)
 
@@ -24,7 +27,7 @@ test: $(STAMP)
 	$(HF) $(BIN)/python -m pytest $(PARALLEL) -m "not full"
 	@echo "LEFT OUT by make test: $$($(HF) $(BIN)/python -m pytest -m full --collect-only -q | grep -c '::') tests marked full (make test-all runs them)."
 
-test-all: $(STAMP)
+test-all: $(STAMP) label-studio browser
 	$(HF) $(BIN)/python -m pytest $(PARALLEL)
 
 check: $(STAMP)
@@ -32,10 +35,27 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+label-studio: $(LABEL_STUDIO)
+
+$(LABEL_STUDIO):
+	rm -rf .label-studio
+	$(PYTHON) -m venv .label-studio
+	.label-studio/bin/python -m pip install --quiet "label-studio==1.23.2"
+	touch $@
+
+# Chromium, from the system's packages; tests look for these names in this order.
+browser:
+	@command -v chromium || command -v chromium-browser || command -v google-chrome || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+		apt-get update --quiet=2 && DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet=2 chromium; \
+	else \
+		echo "The tests need Chromium, and only root can install it: apt-get install chromium" >&2; exit 1; \
+	fi
+
 # The peers that are measured beside are no part of the project, so they come here.
-bench: $(STAMP)
+bench: $(STAMP) label-studio
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[bench]"
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf .venv build
+	rm -rf .venv .label-studio build
