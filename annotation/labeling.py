@@ -7,9 +7,7 @@ Keys are chords with Alt or Shift: a bare letter would answer for a rater who be
 from __future__ import annotations
 
 import difflib
-import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from xml.sax.saxutils import quoteattr
 
 from schemas.errors import CallError
@@ -55,23 +53,6 @@ _STYLE = """
 """
 
 
-@dataclass(frozen=True)
-class Control:
-    """One control of a config: its tag in lower case, which object it is of, and the values it takes, if it has any.
-
-    Values of a taxonomy are paths. `per_region` = it belongs to a region of the timeline; `repeated` = there is one for
-    each pair, and the name holds the place of the index; `limits` are the ends of a number.
-    """
-
-    name: str
-    tag: str
-    of: str
-    values: frozenset[tuple[str, ...]] = frozenset()
-    per_region: bool = False
-    repeated: bool = False
-    limits: tuple[float, float] | None = None
-
-
 def attributes_of(recipe: ProjectRecipe) -> list[AttributeWord]:
     """Give the attributes that are asked for, each with its key where one is left for it.
 
@@ -109,51 +90,19 @@ def labeling_config(recipe: ProjectRecipe) -> str:
     return "\n".join(lines) + "\n"
 
 
-def controls_of(config: str) -> dict[str, Control]:
-    """Read the controls of a config, by name."""
-    found: dict[str, Control] = {}
-    for element, repeated in _walk(ET.fromstring(config), repeated=False):  # noqa: S314  # we wrote it
-        if (of := element.get("toName")) is None:
-            continue
-        name = element.get("name", "")
-        least, most = element.get("min"), element.get("max")
-        found[name] = Control(
-            name=name,
-            tag=element.tag.lower(),
-            of=of,
-            values=frozenset(_paths(element)),
-            per_region=element.get("perRegion") == "true",
-            repeated=repeated,
-            limits=(float(least), float(most)) if least is not None and most is not None else None,
-        )
-    return found
-
-
 def nearest(word: str, known: Sequence[str]) -> str:
     """Say which of `known` may have been meant, as the end of a message."""
     near = difflib.get_close_matches(word, known, 1)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def _walk(element: ET.Element, *, repeated: bool) -> Iterator[tuple[ET.Element, bool]]:
-    yield element, repeated
-    for inner in element:
-        yield from _walk(inner, repeated=repeated or element.tag == "Repeater")
-
-
-def _paths(element: ET.Element) -> Iterator[tuple[str, ...]]:
-    """Give the values below a control; of a taxonomy only its leaves can be picked."""
-    for inner in element:
-        if inner.tag not in {"Choice", "Label"}:
-            continue
-        below = list(_paths(inner))
-        value = inner.get("value", "")
-        yield from [(value, *path) for path in below] or [(value,)]
-
-
-def _tag(tag: str, *, close: bool = True, **attributes: str | None) -> str:
+def _open(tag: str, **attributes: str | None) -> str:
     told = "".join(f" {name}={quoteattr(value)}" for name, value in attributes.items() if value is not None)
-    return f"<{tag}{told}{'/' if close else ''}>"
+    return f"<{tag}{told}>"
+
+
+def _tag(tag: str, **attributes: str | None) -> str:
+    return _open(tag, **attributes).removesuffix(">") + "/>"
 
 
 def _text(name: str, rows: int, placeholder: str = "", **more: str) -> str:
@@ -187,7 +136,7 @@ def _video(height: int, timeline: int) -> str:
 
 def _choices(name: str, values: Sequence[tuple[str, str | None]], *, choice: str = "single-radio", **more: str) -> str:
     inner = "".join(_tag("Choice", value=value, hotkey=key) for value, key in values)
-    start = _tag("Choices", close=False, name=name, toName=VIDEO, choice=choice, showInline="true", **more)
+    start = _open("Choices", name=name, toName=VIDEO, choice=choice, showInline="true", **more)
     return f"{start}{inner}</Choices>"
 
 
@@ -195,7 +144,7 @@ def _page(kind: str, left: Sequence[str], right: Sequence[str]) -> list[str]:
     return [
         "<View>",
         f"<Style>{_STYLE}</Style>",
-        _tag("View", close=False, className=f"vqa-row vqa-{kind}"),
+        _open("View", className=f"vqa-row vqa-{kind}"),
         '<View className="vqa-left">',
         *left,
         "</View>",
@@ -208,7 +157,7 @@ def _page(kind: str, left: Sequence[str], right: Sequence[str]) -> list[str]:
 
 
 def _box(*inside: str, **more: str) -> list[str]:
-    return [_tag("View", close=False, className="vqa-box", **more), *inside, "</View>"]
+    return [_open("View", className="vqa-box", **more), *inside, "</View>"]
 
 
 def _depict(recipe: ProjectRecipe) -> list[str]:
@@ -220,7 +169,7 @@ def _depict(recipe: ProjectRecipe) -> list[str]:
     if moments:
         left += [
             _header("Moments: pick a problem, drag over the timeline, then say how strong, when and where"),
-            _tag("TimelineLabels", close=False, name=MOMENTS, toName=VIDEO),
+            _open("TimelineLabels", name=MOMENTS, toName=VIDEO),
             *(
                 _tag(
                     "Label",
@@ -251,9 +200,8 @@ def _depict(recipe: ProjectRecipe) -> list[str]:
         inner = "".join(_tag("Choice", value=degree) for degree in degrees)
         right += _box(
             _header("Problems all through the video"),
-            _tag(
+            _open(
                 "Taxonomy",
-                close=False,
                 name=THROUGHOUT,
                 toName=VIDEO,
                 leafsOnly="true",
@@ -261,10 +209,7 @@ def _depict(recipe: ProjectRecipe) -> list[str]:
                 pathSeparator=": ",
                 placeholder="none; click to name one and how strong it is",
             ),
-            *(
-                f"{_tag('Choice', close=False, value=word.name, hint=word.hint or None)}{inner}</Choice>"
-                for word in whole
-            ),
+            *(f"{_open('Choice', value=word.name, hint=word.hint or None)}{inner}</Choice>" for word in whole),
             "</Taxonomy>",
         )
     right += _box(
@@ -301,7 +246,7 @@ def _review(recipe: ProjectRecipe) -> list[str]:
 
     left = [_video(400, 0), '<View className="vqa-source"><Text name="source" value="$source_depiction"/></View>']
     right = [
-        _tag("Repeater", close=False, on="$pairs", indexFlag=INDEX, mode="list"),
+        _open("Repeater", on="$pairs", indexFlag=INDEX, mode="list"),
         *_box(
             _header(f"$pairs[{INDEX}].title"),
             _text(named(QUESTION), 1),
@@ -312,9 +257,8 @@ def _review(recipe: ProjectRecipe) -> list[str]:
                 required="true",
                 requiredMessage="Judge every pair",
             ),
-            _tag(
+            _open(
                 "View",
-                close=False,
                 visibleWhen="choice-selected",
                 whenTagName=named(VERDICT),
                 whenChoiceValue="reject",
