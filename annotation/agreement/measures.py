@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -13,17 +14,20 @@ from annotation.agreement.answers import Answers, level_of, names_of
 from annotation.agreement.coefficients import Icc, alpha, icc, kappa, one_way_icc
 from annotation.agreement.screening import gold_right, paces_of, repeated, set_f1
 from annotation.agreement.spans import covered_iou, matched
-from dataset_builder.opinions import recover
+from dataset_builder.opinions import Floats, Indices, recover
 from schemas.annotation import Annotation
 from schemas.errors import DataError
 from schemas.levels import LEVELS, WEIGHTS
 from schemas.response import Response
-from stages.wording.taxonomy import DEGREES
+
+T = TypeVar("T", bound=tuple[str, str, object])
 
 OVERLAP = 0.5
 """Two spans are the same where their IoU is at least this."""
 SHARED = 5
 """A pair of raters is told where they share so many clips."""
+CANDIDATES = 100
+"""So many sets of raters are tried for the largest block, those with the most clips first."""
 DRAWS = 200
 """Resamplings of clips from which the interval of an alpha is taken."""
 
@@ -228,12 +232,8 @@ def largest_block(rated: Sequence[tuple[str, str, float]]) -> Block | None:
     return Block(raters=raters, items=len(among), icc=icc([[of_item[item][r] for r in raters] for item in among]))
 
 
-CANDIDATES = 100
-"""So many sets of raters are tried for the largest block, those with the most clips first."""
-
-
-def descriptions(responses: Sequence[Response]) -> Descriptions:
-    """Measure agreement on attributes, degrees and spans, over clips."""
+def descriptions(responses: Sequence[Response], degrees: Sequence[str]) -> Descriptions:
+    """Measure agreement on attributes, degrees (weakest first) and spans, over clips."""
     said = [(r.record_id, r.rater, r.annotation) for r in responses if r.annotation]
     pairs = list(_pairs(said))
     names = sorted({name for *_, annotation in said for name in names_of(annotation)})
@@ -242,7 +242,7 @@ def descriptions(responses: Sequence[Response]) -> Descriptions:
         pairs=len(pairs),
         set_f1=_mean(set_f1(one, two) for one, two in alike),
         set_same=_mean(float(one == two) for one, two in alike),
-        attributes=[_attribute(name, said, pairs) for name in names],
+        attributes=[_attribute(name, said, pairs, degrees) for name in names],
         spans=_spans([(one, two) for (*_, one), (*_, two) in pairs]),
     )
 
@@ -250,8 +250,10 @@ def descriptions(responses: Sequence[Response]) -> Descriptions:
 Said = tuple[str, str, Annotation]
 
 
-def _attribute(name: str, said: Sequence[Said], pairs: Sequence[tuple[Said, Said]]) -> AttributeAgreement:
-    degrees = {(item, rater): _degree(annotation, name) for item, rater, annotation in said}
+def _attribute(
+    name: str, said: Sequence[Said], pairs: Sequence[tuple[Said, Said]], words: Sequence[str]
+) -> AttributeAgreement:
+    degrees = {(item, rater): degree_of(annotation, name, words) for item, rater, annotation in said}
     couples = [(degrees[one[:2]], degrees[two[:2]]) for one, two in pairs]
     # Nobody is first or second of a pair: each counts both ways.
     ways = [way for one, two in couples for way in ((one, two), (two, one))]
@@ -268,15 +270,15 @@ def _attribute(name: str, said: Sequence[Said], pairs: Sequence[tuple[Said, Said
         both=len(both) // 2,
         degree_same=_mean(float(one == two) for one, two in both),
         degree_near=_mean(float(abs(one - two) <= 1) for one, two in both),
-        degree_kappa=kappa([one for one, _ in both], [two for _, two in both], len(DEGREES), "quadratic"),
+        degree_kappa=kappa([one for one, _ in both], [two for _, two in both], len(words), "quadratic"),
         degree_alpha=alpha([item for item, _ in known], [degree for _, degree in known], "ordinal"),
     )
 
 
-def _degree(annotation: Annotation, name: str) -> int | None:
+def degree_of(annotation: Annotation, name: str, words: Sequence[str]) -> int | None:
     """Give the strongest degree by which an attribute is named; words that are no degree of ours count as the least."""
     found = [attribute.degree for attribute in annotation.attributes if attribute.name == name]
-    return max(DEGREES.index(word) if word in DEGREES else 0 for word in found) if found else None
+    return max(words.index(word) if word in words else 0 for word in found) if found else None
 
 
 def _spans(pairs: Iterable[tuple[Annotation, Annotation]]) -> SpanAgreement:
@@ -400,14 +402,14 @@ def _scores(answers: Answers) -> list[tuple[str, str, float]]:
     ]
 
 
-def _columns(rated: Sequence[tuple[str, str, float]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _columns(rated: Sequence[tuple[str, str, float]]) -> tuple[Indices, Indices, Floats]:
     """Put ratings into arrays: items and raters by index in order of their names, and values."""
     items = np.unique(np.array([row[0] for row in rated], object).astype(str), return_inverse=True)[1]
     raters = np.unique(np.array([row[1] for row in rated], object).astype(str), return_inverse=True)[1]
     return items.astype(np.int64), raters.astype(np.int64), np.array([row[2] for row in rated], np.float64)
 
 
-def _pairs[T: tuple[str, str, object]](said: Iterable[T]) -> Iterable[tuple[T, T]]:
+def _pairs(said: Iterable[T]) -> Iterable[tuple[T, T]]:
     of_item: dict[str, list[T]] = defaultdict(list)
     for row in said:
         of_item[row[0]].append(row)
@@ -431,7 +433,7 @@ def _kappas(rated: Sequence[tuple[str, str, int]]) -> list[RaterPair]:
     ]
 
 
-def _resampled(items: np.ndarray, levels: np.ndarray) -> tuple[float, float] | None:
+def _resampled(items: Indices, levels: Floats) -> tuple[float, float] | None:
     """Take the 95 % interval of the ordinal alpha over clips drawn with replacement."""
     if _rated_twice(items) < SHARED:
         return None
@@ -451,7 +453,7 @@ def _resampled(items: np.ndarray, levels: np.ndarray) -> tuple[float, float] | N
     return float(lo), float(hi)
 
 
-def _rated_twice(items: np.ndarray) -> int:
+def _rated_twice(items: Indices) -> int:
     return int((np.bincount(items) >= 2).sum()) if len(items) else 0
 
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Hashable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 import numpy as np
@@ -36,6 +36,7 @@ from schemas.errors import CallError
 from schemas.response import Response
 
 Check = Literal["gold", "agreement", "attributes", "sameness", "unchanged", "haste", "repeats"]
+CHECKS: tuple[Check, ...] = get_args(Check)
 State = Literal["accepted", "excluded", "not judged"]
 Result = Literal["holds", "fails", "not judged"]
 CROSSED = 300
@@ -155,7 +156,7 @@ def screen(
         out.add(min(worse, key=lambda index: (worse[index], index)))
     found = []
     for index, (name, checks) in enumerate(zip(raters, peers.checks(out), strict=True)):
-        all_checks = sorted([*own[name], *checks], key=lambda check: _ORDER[check.check])
+        all_checks = sorted([*own[name], *checks], key=lambda check: CHECKS.index(check.check))
         reasons = [check.says for check in all_checks if check.result == "fails"]
         judged = any(check.check in {"gold", "agreement"} and check.result != "not judged" for check in all_checks)
         state: State = "excluded" if reasons else "accepted" if judged else "not judged"
@@ -167,12 +168,6 @@ def screen(
             reasons = []
         found.append(Screened(rater=name, state=state, reasons=reasons, checks=all_checks, by_hand=hand))
     return found
-
-
-_ORDER: dict[Check, int] = {
-    check: place
-    for place, check in enumerate(("gold", "agreement", "attributes", "sameness", "unchanged", "haste", "repeats"))
-}
 
 
 def gold_right(said: Annotation, known: Annotation) -> bool:
@@ -208,19 +203,12 @@ def _own_checks(answers: Answers, asked: Thresholds) -> dict[str, list[Checked]]
     for name, said in by_rater.items():
         checks[name] = [
             _gold_check(right[name], usual_gold, asked),
-            _too_many(
-                "sameness",
-                *same[name],
-                usual_same,
-                (asked.sameness, asked.sameness_items, asked.chance),
-                "answers are the same one",
-            ),
+            _too_many("sameness", same[name], usual_same, asked, "answers are the same one"),
             _too_many(
                 "unchanged",
-                sum(unchanged[name]),
-                len(unchanged[name]),
+                (sum(unchanged[name]), len(unchanged[name])),
                 usual_unchanged,
-                (asked.unchanged, asked.unchanged_items, asked.chance),
+                asked,
                 "predictions were submitted unchanged",
             ),
             _haste_check(answers, said, asked),
@@ -248,7 +236,15 @@ def _gold_check(right: list[bool], usual: float | None, asked: Thresholds) -> Ch
         result, says = "not judged", f"{says}, but the middle rater has {usual:.0%} right: the gold is in doubt"
     else:
         says += f" (at most {upper:.0%} by the 95 % interval, {asked.gold_right:.0%} asked)"
-    return _checked("gold", result, hits / n if n else None, asked.gold_right, n, asked.gold_items, says)
+    return Checked(
+        check="gold",
+        result=result,
+        value=hits / n if n else None,
+        threshold=asked.gold_right,
+        items=n,
+        least_items=asked.gold_items,
+        says=says,
+    )
 
 
 def _sameness(answers: Answers, said: Iterable[Response]) -> tuple[int, int]:
@@ -263,21 +259,38 @@ def _sameness(answers: Answers, said: Iterable[Response]) -> tuple[int, int]:
 
 
 def _too_many(
-    check: Check, hits: int, n: int, usual: float | None, asked: tuple[float, int, float], what: str
+    check: Literal["sameness", "unchanged"],
+    counted: tuple[int, int],
+    usual: float | None,
+    asked: Thresholds,
+    what: str,
 ) -> Checked:
-    most, least_items, chance = asked
+    hits, n = counted
+    most, least_items = {
+        "sameness": (asked.sameness, asked.sameness_items),
+        "unchanged": (asked.unchanged, asked.unchanged_items),
+    }[check]
     says = f"{hits} of {n} {what}"
+    result: Result = "holds"
     if n < least_items or usual is None:
-        return _checked(
-            check, "not judged", hits / n if n else None, most, n, least_items, f"{says}: {least_items} are needed"
-        )
-    # Nobody is so steady that one in twenty would be odd.
-    wonder = float(binom.sf(hits - 1, n, min(max(usual, 0.05), 1)))
-    fails = hits / n >= most and wonder < chance
-    says += f" (below {most:.0%} asked, the middle rater has {usual:.0%})"
-    if hits / n >= most and not fails:
-        says += f": not beyond what the others do (p = {wonder:.2g})"
-    return _checked(check, "fails" if fails else "holds", hits / n, most, n, least_items, says)
+        result, says = "not judged", f"{says}: {least_items} are needed"
+    else:
+        says += f" (below {most:.0%} asked, the middle rater has {usual:.0%})"
+        # Nobody is so steady that one in twenty would be odd.
+        wonder = float(binom.sf(hits - 1, n, max(usual, 0.05)))
+        if hits / n >= most and wonder < asked.chance:
+            result = "fails"
+        elif hits / n >= most:
+            says += f": not beyond what the others do (p = {wonder:.2g})"
+    return Checked(
+        check=check,
+        result=result,
+        value=hits / n if n else None,
+        threshold=most,
+        items=n,
+        least_items=least_items,
+        says=says,
+    )
 
 
 def _haste_check(answers: Answers, said: Iterable[Response], asked: Thresholds) -> Checked:
@@ -289,7 +302,15 @@ def _haste_check(answers: Answers, said: Iterable[Response], asked: Thresholds) 
     else:
         says += f" (below {asked.haste:.0%} asked)"
     result: Result = "not judged" if n < asked.haste_items else "fails" if hasty / n >= asked.haste else "holds"
-    return _checked("haste", result, hasty / n if n else None, asked.haste, n, asked.haste_items, says)
+    return Checked(
+        check="haste",
+        result=result,
+        value=hasty / n if n else None,
+        threshold=asked.haste,
+        items=n,
+        least_items=asked.haste_items,
+        says=says,
+    )
 
 
 def paces_of(answers: Answers, said: Iterable[Response]) -> list[float]:
@@ -329,7 +350,15 @@ def _repeats_check(said: list[Response], asked: Thresholds) -> Checked:
         result = "not judged"
     elif mean >= asked.repeat_levels:
         result = "fails"
-    return _checked("repeats", result, mean, asked.repeat_levels, n, asked.repeat_items, says)
+    return Checked(
+        check="repeats",
+        result=result,
+        value=mean,
+        threshold=asked.repeat_levels,
+        items=n,
+        least_items=asked.repeat_items,
+        says=says,
+    )
 
 
 class _Peers:
@@ -339,7 +368,7 @@ class _Peers:
         self._rows, self._raters, self._asked, self._what = rows, raters, asked, what
         self._of = [np.flatnonzero(rows.rater == rater) for rater in range(raters)]
         self._near = rows.near
-        self._alike = np.zeros(0)
+        self._alike: Floats = np.zeros(0)
         if rows.marks is not None:
             one, two = self._near
             self._alike = _f1(rows.marks[one], rows.marks[two])
@@ -425,7 +454,17 @@ class _Peers:
             else:
                 result = "fails" if value < threshold else "holds"
                 says += f" (at least {threshold:.2f} asked, {share:g} of the middle rater's {usual:.2f})"
-            found.append(_checked(check, result, value, threshold, n, least_items, says))
+            found.append(
+                Checked(
+                    check=check,
+                    result=result,
+                    value=value,
+                    threshold=threshold,
+                    items=n,
+                    least_items=least_items,
+                    says=says,
+                )
+            )
         return found
 
 
@@ -486,11 +525,3 @@ def _fails(checks: Iterable[Checked]) -> bool:
 
 def _margin(check: Checked) -> float:
     return (check.value or 0) / check.threshold if check.threshold else 0.0
-
-
-def _checked(
-    check: Check, result: Result, value: float | None, threshold: float | None, items: int, least: int, says: str
-) -> Checked:
-    return Checked(
-        check=check, result=result, value=value, threshold=threshold, items=items, least_items=least, says=says
-    )

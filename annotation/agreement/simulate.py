@@ -119,7 +119,7 @@ def simulate(seed: int, plan: Plan = PLAN) -> Simulation:
     for index in again:
         work.append((shown[index], "repeat", int(index)))
         who.append(who[index])
-    responses = []
+    responses: list[Response] = []
     for task, ((clip, role, of), seats) in enumerate(zip(work, who, strict=True)):
         for seat in seats:
             rater = raters[seat]
@@ -141,7 +141,7 @@ def simulate(seed: int, plan: Plan = PLAN) -> Simulation:
     gold = {f"made-up/{clip.name}": _annotation(clip.name, clip.name, "gold", clip.truth) for clip in known}
     durations = {f"t{task:05d}": clip.seconds for task, (clip, _, _) in enumerate(work)}
     return Simulation(
-        gathered("depict", responses, gold, durations, name="made-up"),
+        gathered("depict", responses, gold, durations),
         {rater.name: rater.bad for rater in raters if rater.bad is not None},
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -30,7 +31,7 @@ def covered_iou(ones: Sequence[Span], twos: Sequence[Span]) -> float:
     """Give the IoU of all that the first spans cover with all that the others cover, overlaps counted once."""
     edges = sorted({edge for span in (*ones, *twos) for edge in span})
     both = either = 0.0
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         in_one, in_two = (any(s <= start and end <= e for s, e in spans) for spans in (ones, twos))
         both += (end - start) * (in_one and in_two)
         either += (end - start) * (in_one or in_two)
