@@ -7,10 +7,12 @@ Keys are chords with Alt or Shift: a bare letter would answer for a rater who be
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from xml.sax.saxutils import quoteattr
 
-from schemas.errors import CallError
+from schemas.errors import CallError, DataError
 from schemas.levels import LEVELS
 from schemas.project import AttributeWord, ProjectRecipe
 from stages.wording.taxonomy import DEGREES, MOTION, SPATIAL
@@ -53,6 +55,23 @@ _STYLE = """
 """
 
 
+@dataclass(frozen=True)
+class Control:
+    """One control of a config: its tag in lower case, which object it is of, and the values it takes, if it has any.
+
+    Values of a taxonomy are paths. `per_region` = it belongs to a region of the timeline; `repeated` = there is one for
+    each pair, and the name holds the place of the index; `limits` are the ends of a number.
+    """
+
+    name: str
+    tag: str
+    of: str
+    values: frozenset[tuple[str, ...]] = frozenset()
+    per_region: bool = False
+    repeated: bool = False
+    limits: tuple[float, float] | None = None
+
+
 def attributes_of(recipe: ProjectRecipe) -> list[AttributeWord]:
     """Give the attributes that are asked for, each with its key where one is left for it.
 
@@ -90,10 +109,50 @@ def labeling_config(recipe: ProjectRecipe) -> str:
     return "\n".join(lines) + "\n"
 
 
+def controls_of(config: str) -> dict[str, Control]:
+    """Read the controls of a config, by name. Raises DataError for what is no XML."""
+    found: dict[str, Control] = {}
+    try:
+        root = ET.fromstring(config)  # noqa: S314  # it comes from create
+    except ET.ParseError as error:
+        raise DataError(f"the labeling config is no XML: {error}") from None
+    for element, repeated in _walk(root, repeated=False):
+        if (of := element.get("toName")) is None:
+            continue
+        name = element.get("name", "")
+        least, most = element.get("min"), element.get("max")
+        found[name] = Control(
+            name=name,
+            tag=element.tag.lower(),
+            of=of,
+            values=frozenset(_paths(element)),
+            per_region=element.get("perRegion") == "true",
+            repeated=repeated,
+            limits=(float(least), float(most)) if least is not None and most is not None else None,
+        )
+    return found
+
+
 def nearest(word: str, known: Sequence[str]) -> str:
     """Say which of `known` may have been meant, as the end of a message."""
     near = difflib.get_close_matches(word, known, 1)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _walk(element: ET.Element, *, repeated: bool) -> Iterator[tuple[ET.Element, bool]]:
+    yield element, repeated
+    for inner in element:
+        yield from _walk(inner, repeated=repeated or element.tag == "Repeater")
+
+
+def _paths(element: ET.Element) -> Iterator[tuple[str, ...]]:
+    """Give the values below a control; of a taxonomy only its leaves can be picked."""
+    for inner in element:
+        if inner.tag not in {"Choice", "Label"}:
+            continue
+        below = list(_paths(inner))
+        value = inner.get("value", "")
+        yield from [(value, *path) for path in below] or [(value,)]
 
 
 def _open(tag: str, **attributes: str | None) -> str:
