@@ -12,6 +12,7 @@ def mount(app: typer.Typer) -> None:
     """Add the commands to the command line."""
     group = typer.Typer(no_args_is_help=True, help="Annotations of clips.")
     group.command("ground-truth")(ground_truth)
+    group.command("sync")(sync)
     group.callback()(lambda: None)
     app.add_typer(group, name="annotate")
 
@@ -49,3 +50,37 @@ def ground_truth(
         typer.echo(orjson.dumps({"file": str(out), "annotations": len(annotations)}).decode())
     else:
         typer.echo(f"{len(annotations)} annotations written to {out}")
+
+
+def sync(
+    project: Annotated[Path, typer.Argument(help="A project folder that create made.")],
+    url: Annotated[str, typer.Option(help="The server, such as http://127.0.0.1:8080.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Change tasks that people have worked on, too.")] = False,
+    document_root: Annotated[
+        str | None, typer.Option(help="Folder below which the server reads local media; asked of it where not given.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")] = False,
+) -> None:
+    """Bring a project to a Label Studio server: what is new is added, what changed is patched, the rest stays.
+
+    The token is read from the environment (VQA2_LABEL_STUDIO_TOKEN) or from ~/.config/vqa2/tokens.toml.
+    """
+    import msgspec
+
+    import annotation.sync
+    from annotation.server import LabelStudio
+    from annotation.tokens import find_token
+    from dataset_builder.progress import ERROR_CONSOLE, tracker
+
+    def told(line: str) -> None:
+        ERROR_CONSOLE.print(line, soft_wrap=True, highlight=False, markup=False)
+
+    with LabelStudio(url, find_token(url), told=told) as server, tracker() as track:
+        done = annotation.sync.sync(
+            project, server, dry_run=dry_run, force=force, document_root=document_root, track=track
+        )
+    if as_json:
+        typer.echo(msgspec.json.encode(done).decode())
+    else:
+        annotation.sync.show(done, typer.echo)

@@ -89,7 +89,7 @@ class LabelStudio:
         self._connection = kind(parts.hostname, port, timeout=answer_within)
         self._token = token
         self._access: str | None = None
-        self._told = told
+        self.tell = told
         self._patience = patience
 
     def close(self) -> None:
@@ -280,7 +280,7 @@ class LabelStudio:
                 raise AnswerLostError(why)
             if time.monotonic() + wait > end:
                 raise CallError(f"{self.url} does not answer {method} {path.partition('?')[0]}: {why}")
-            self._told(f"{self.url}: {why}; asked again in {wait:g} s")
+            self.tell(f"{self.url}: {why}; asked again in {wait:g} s")
             time.sleep(wait)
             tries += 1
 
