@@ -57,7 +57,7 @@ class Answers:
     @property
     def degrees(self) -> tuple[str, ...]:
         """The degree words of the project, weakest first."""
-        return tuple(self.project and self.project.recipe.get("degrees") or DEGREES)
+        return tuple((self.project and self.project.recipe.get("degrees")) or DEGREES)
 
     def of_role(self, role: Role) -> list[Response]:
         """The responses to tasks of one role."""

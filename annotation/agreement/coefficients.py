@@ -130,4 +130,4 @@ def wilson(hits: int, n: int, z: float = NORMAL_975) -> tuple[float, float]:
 
 
 def _ratio(above: float, below: float) -> float | None:
-    return None if below == 0 else above / below
+    return None if below == 0 else float(above / below)

@@ -454,6 +454,8 @@ class _Peers:
             else:
                 result = "fails" if value < threshold else "holds"
                 says += f" (at least {threshold:.2f} asked, {share:g} of the middle rater's {usual:.2f})"
+                if check == "agreement" and value <= -threshold:
+                    says += ": as if the scale were taken the wrong way round"
             found.append(
                 Checked(
                     check=check,
