@@ -12,6 +12,7 @@ def mount(app: typer.Typer) -> None:
     """Add the commands to the command line."""
     group = typer.Typer(no_args_is_help=True, help="Annotations of clips.")
     group.command("ground-truth")(ground_truth)
+    group.command("create")(create)
     group.command("sync")(sync)
     group.callback()(lambda: None)
     app.add_typer(group, name="annotate")
@@ -50,6 +51,44 @@ def ground_truth(
         typer.echo(orjson.dumps({"file": str(out), "annotations": len(annotations)}).decode())
     else:
         typer.echo(f"{len(annotations)} annotations written to {out}")
+
+
+def create(
+    recipe: Annotated[Path, typer.Argument(help="The YAML file of the project.")],
+    overrides: Annotated[list[str] | None, typer.Argument(help="key.path=value, over what the file says.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The folder to make (default: <name>-project).")] = None,
+    document_root: Annotated[
+        Path | None,
+        typer.Option(help="Folder below which the server reads local media (default: what holds clips and project)."),
+    ] = None,
+    annotations: Annotated[
+        Path | None, typer.Option(help="JSON lines of the annotations that the pairs of a review rest on.")
+    ] = None,
+    work: Annotated[Path | None, typer.Option(help="Where finished work is kept (default: OUT.work).")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes (default: all cores).")] = None,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds that one clip may take.")] = 600.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")] = False,
+) -> None:
+    """Make an annotation project of clips: its labeling config, tasks, proxies and guidelines. No server is asked."""
+    import msgspec
+
+    import annotation.create
+    from dataset_builder.progress import tracker
+
+    with tracker() as track:
+        means = annotation.create.Means(
+            document_root=document_root,
+            work=work,
+            annotations=annotations,
+            workers=workers,
+            timeout=timeout,
+            track=track,
+        )
+        made = annotation.create.create(recipe, out, overrides or (), means)
+    if as_json:
+        typer.echo(msgspec.json.encode(made).decode())
+    else:
+        typer.echo("\n".join(annotation.create.show(made)))
 
 
 def sync(
