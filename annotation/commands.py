@@ -14,6 +14,7 @@ def mount(app: typer.Typer) -> None:
     group.command("ground-truth")(ground_truth)
     group.command("create")(create)
     group.command("sync")(sync)
+    group.command("import")(import_)
     group.callback()(lambda: None)
     app.add_typer(group, name="annotate")
 
@@ -123,3 +124,50 @@ def sync(
         typer.echo(msgspec.json.encode(done).decode())
     else:
         annotation.sync.show(done, typer.echo)
+
+
+def import_(
+    project: Annotated[Path, typer.Argument(help="A project folder that create made.")],
+    url: Annotated[str | None, typer.Option(help="The server (default: the one that it was synced to).")] = None,
+    export: Annotated[
+        Path | None, typer.Option(help="A JSON export as a file, where there is no way to the server.")
+    ] = None,
+    raters_key: Annotated[
+        Path | None, typer.Option(help="Key of the pseudonyms (default: the project's own, made where there is none).")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")] = False,
+) -> None:
+    """Take what raters submitted into the project folder; the same again changes nothing, and no oddity is dropped."""
+    import msgspec
+
+    from annotation.importing import fetch, import_responses
+    from annotation.server import LabelStudio
+    from annotation.snapshots import parse_export, time_of_export
+    from annotation.sync import read_on_server
+    from annotation.tokens import find_token
+    from dataset_builder.progress import ERROR_CONSOLE, tracker
+    from schemas.errors import CallError
+
+    def told(line: str) -> None:
+        ERROR_CONSOLE.print(line, soft_wrap=True, highlight=False, markup=False)
+
+    if url is not None and export is not None:
+        raise CallError("give --url or --export, not both")
+    with tracker() as track:
+        if export is not None:
+            if not export.is_file():
+                raise CallError(f"there is no file {str(export)!r}")
+            tasks = parse_export(export.read_bytes(), str(export))
+        else:
+            known = read_on_server(project)
+            if (address := url or (known and known.url)) is None:
+                raise CallError(f"{str(project)!r} is on no server yet: sync it first, or give a file by --export")
+            with LabelStudio(address, find_token(address), told=told) as server:
+                tasks = fetch(project, server, told, track)
+        at = time_of_export(tasks, export.name if export else "")
+        done = import_responses(project, tasks, at, latest=export is None, key=raters_key, track=track)
+    if as_json:
+        typer.echo(msgspec.json.encode(done).decode())
+    else:
+        for line in done.lines():
+            typer.echo(line)

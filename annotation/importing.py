@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -19,11 +19,21 @@ from typing import Any
 import msgspec
 
 from annotation.depictions import Depiction, read_depiction, same_depiction
-from annotation.folder import Project, Task, TaskRole, read_config, read_project, read_roles, read_tasks
+from annotation.folder import (
+    Project,
+    Task,
+    TaskRole,
+    config_digest,
+    read_config,
+    read_project,
+    read_roles,
+    read_tasks,
+)
 from annotation.labeling import controls_of, degrees_of
 from annotation.pseudonyms import KEY_FILE, Pseudonyms, read_key
 from annotation.results import Finding, Form, brief
 from annotation.reviews import read_review
+from annotation.server import LabelStudio
 from annotation.snapshots import (
     Entry,
     Tasks,
@@ -34,6 +44,7 @@ from annotation.snapshots import (
     replay,
     scrubbed,
 )
+from annotation.sync import read_on_server
 from annotation.timeline import exact_rate
 from dataset_builder.progress import Tracker, untracked
 from schemas.annotation import Annotation
@@ -77,6 +88,16 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
     gone: int
     snapshot: str | None
     files: list[str]
+
+    def lines(self) -> Iterator[str]:
+        """Tell it to a person."""
+        yield (
+            f"{self.responses} responses of {self.raters} raters: {self.submitted} submitted, {self.skipped} skipped, "
+            f"{self.drafts} drafts; {self.new} new, {self.changed} changed, {self.gone} gone since the import before"
+        )
+        said = f"{self.verdicts} verdicts" if self.verdicts else f"{self.annotations} annotations"
+        yield f"{said}; {self.oddities} oddities, one a line of {ODDITIES}"
+        yield f"snapshot {self.snapshot}" if self.snapshot else "nothing has changed on the server: no new snapshot"
 
 
 class _OnTask(msgspec.Struct, frozen=True):
@@ -165,6 +186,26 @@ def import_responses(
         snapshot=snapshot.path.name if snapshot else None,
         files=[str(file) for file in files],
     )
+
+
+def fetch(folder: Path, server: LabelStudio, told: Callable[[str], None], track: Tracker = untracked) -> Tasks:
+    """Fetch all tasks of a folder's project from its server, with annotations and drafts.
+
+    A config that was changed there is told. Raises CallError for a folder that this server does not know.
+    """
+    if (known := read_on_server(folder)) is None:
+        raise CallError(f"{str(folder)!r} is on no server yet: sync it first, or give a file by --export")
+    if known.url != server.url:
+        raise CallError(f"{str(folder)!r} is on {known.url}, not on {server.url}: sync it there first")
+    settings = server.project(known.project_id)
+    if config_digest(str(settings.get("label_config"))) != known.config_sha256:
+        told("the labeling config was changed on the server: answers that it did not have are told as oddities")
+    advance = track("fetching tasks", int(settings.get("task_number") or 0))
+    found: dict[int, dict[str, Any]] = {}
+    for task in server.export(known.project_id):
+        found[task["id"]] = task  # a task may come twice where others add tasks meanwhile
+        advance()
+    return list(found.values())
 
 
 def read_responses(
