@@ -81,7 +81,7 @@ def agree(
 ) -> Agreement:
     """Measure agreement in a project folder, screen its raters and write the results into it.
 
-    `pairs` is the JSONL file that is reviewed (None: where the project says it is, if it is there still).
+    `pairs` is the JSONL file that is reviewed (None: the one that the recipe names, if it is found).
     Raises CallError and DataError as `read_answers` and `screen` do.
     """
     answers = read_answers(folder)
@@ -91,7 +91,7 @@ def agree(
     verdicts = decide(going_on) if answers.kind == "review" else []
     ratings = _ratings(answers, going_on)
     depict, project = answers.kind == "depict", answers.project
-    known = {} if depict else _pairs(answers, pairs)
+    known = {} if depict else _pairs(answers, folder, pairs)
     found = Agreement(
         project=project.name if project else "",
         title=(project.title or project.name) if project else "",
@@ -137,7 +137,10 @@ def thresholds_of(settings: Iterable[str]) -> Thresholds:
             given[name] = known[name](value)
         except ValueError as error:
             raise CallError(f"--threshold {name} takes a number, not {value!r}") from error
-    return Thresholds(**given)
+    try:
+        return Thresholds(**given)
+    except ValueError as error:
+        raise CallError(f"--threshold {error}") from error
 
 
 def _ratings(answers: Answers, going_on: Iterable[Response]) -> list[tuple[str, str, float]]:
@@ -149,15 +152,15 @@ def _ratings(answers: Answers, going_on: Iterable[Response]) -> list[tuple[str, 
     )
 
 
-def _pairs(answers: Answers, path: Path | None) -> dict[str, Pair]:
+def _pairs(answers: Answers, folder: Path, path: Path | None) -> dict[str, Pair]:
+    """Read the pairs by id: from `path`, or from where the recipe has them, below here or beside the project."""
+    if path is not None and not path.is_file():
+        raise CallError(f"there is no file of pairs {str(path)!r}")
     said = answers.project.recipe.get("pairs") if answers.project else None
-    if path is None and (not said or not Path(said).is_file()):
-        return {}
-    where = path or Path(str(said))
-    if not where.is_file():
-        raise CallError(f"there is no file of pairs {str(where)!r}")
+    places = [path] if path else [Path(said), folder.parent / said] if said else []
+    where = next((place for place in places if place.is_file()), None)
     pairs = {}
-    for _, pair in read_jsonl(where, Pair):
+    for _, pair in read_jsonl(where, Pair) if where else ():
         if isinstance(pair, Problem):
             raise DataError(str(pair))
         pairs[pair.id] = pair

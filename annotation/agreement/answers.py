@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 import msgspec
@@ -32,7 +32,6 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True):
     drafts: int = 0
     empty: int = 0
     superseded: int = 0
-    unknown_gold: int = 0
 
 
 @dataclass(frozen=True)
@@ -109,8 +108,6 @@ def gathered(
             left["skipped" if response.state == "skipped" else "drafts"] += 1
         elif not (response.verdicts if kind == "review" else response.annotation):
             left["empty"] += 1
-        elif response.role == "gold" and kind == "depict" and response.record_id not in gold:
-            left["unknown_gold"] += 1
         else:
             before = latest.get(key := (response.rater, response.task))
             left["superseded"] += before is not None
@@ -121,17 +118,30 @@ def gathered(
 
 
 def gold_of(gold: Iterable[Annotation], records: Iterable[str]) -> dict[str, Annotation]:
-    """Give the known answer of each record: by its id, or by the clip that only one record is called."""
-    by_name: dict[str, list[str]] = {}
-    for record in records:
-        after = record.partition("/")[2] or record
-        for name in {record, after, after.rpartition(".")[0] or after}:
-            by_name.setdefault(name, []).append(record)
-    found = {}
+    """Give the known answer of each record of a gold task: by its id, or by the clip that only one of them is called.
+
+    Raises DataError for a record without a known answer.
+    """
+    gold = list(gold)
+    called: dict[str, list[Annotation]] = {}
     for annotation in gold:
-        named = by_name.get(annotation.clip, [])
-        if len(named) == 1:
-            found[named[0]] = annotation
+        parts = PurePosixPath(annotation.clip.replace("\\", "/")).parts
+        for name in {"/".join(parts[first:]) for first in range(len(parts))}:
+            called.setdefault(name, []).append(annotation)
+    found = {}
+    for record in records:
+        name = record.partition("/")[2] or record
+        names = (
+            record,
+            name,
+            str(PurePosixPath(name).with_suffix("")),
+            PurePosixPath(name).name,
+            PurePosixPath(name).stem,
+        )
+        known = next((called[name] for name in names if name in called), [])
+        if len(known) != 1:
+            raise DataError(f"gold.jsonl: {len(known) or 'no'} known answers are of {record!r}: one is needed")
+        found[record] = known[0]
     return found
 
 

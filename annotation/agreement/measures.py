@@ -16,7 +16,6 @@ from annotation.agreement.screening import gold_right, paces_of, repeated, set_f
 from annotation.agreement.spans import covered_iou, matched
 from dataset_builder.opinions import Floats, Indices, recover
 from schemas.annotation import Annotation
-from schemas.errors import DataError
 from schemas.levels import LEVELS, WEIGHTS
 from schemas.response import Response
 
@@ -120,7 +119,7 @@ class Descriptions(msgspec.Struct, frozen=True, kw_only=True):
 class RaterFigures(msgspec.Struct, frozen=True, kw_only=True):
     """Figures of one rater; None where there is nothing to take them from.
 
-    `bias` and `inconsistency` are points of the score, by `recovered_by` (ITU-T P.910, or P.913 where that cannot be).
+    `bias` and `inconsistency` are points of the score (see `biases`).
     `bt500` says whether ITU-R BT.500 would reject the rater. `gold_*` are over gold clips and `repeat_*` over repeats:
     mean distances in levels and in points, and F1 of attributes. `pace` is the middle time on task in durations of the
     clip, `seconds` in seconds.
@@ -353,23 +352,18 @@ def rater_figures(answers: Answers) -> list[RaterFigures]:
 
 
 def biases(answers: Answers) -> Mapping[str, tuple[float, float]]:
-    """Give bias and inconsistency of each rater, by ITU-T P.910, or by P.913 where that cannot be or follows one rater.
+    """Give bias and inconsistency of each rater, by ITU-T P.910, or P.913 where that follows one rater alone.
 
-    Over clips and gold clips; repeats would count a rater's clip twice. Nothing where nothing was rated.
+    Over clips and gold clips that two raters or more rated, since one alone has nothing to be biased from, and of
+    raters with two such clips or more. Repeats would count a rater's clip twice.
     """
-    rated = _scores(answers)
-    often = Counter(rater for _, rater, _ in rated)
-    rated = [row for row in rated if often[row[1]] > 1]
-    items, raters, scores = _columns(rated)
-    names = sorted({rater for _, rater, _ in rated})
+    rated = _compared(answers)
     if not rated:
         return {}
-    try:
-        found = recover(items, raters, scores, "p910")
-        if found.collapsed.any():
-            found = recover(items, raters, scores, "p913")
-    except DataError:
-        return {}
+    found = recover(*_columns(rated), "p910")
+    if found.collapsed.any():
+        found = recover(*_columns(rated), "p913")
+    names = sorted({rater for _, rater, _ in rated})
     return {name: (float(found.bias[i]), float(found.inconsistency[i])) for i, name in enumerate(names)}
 
 
@@ -384,12 +378,24 @@ def gold_clips(answers: Answers, raters: Collection[str]) -> list[GoldClip]:
 
 
 def _rejected(answers: Answers) -> dict[str, bool]:
-    rated = _scores(answers)
+    rated = _compared(answers)
     if not rated:
         return {}
-    names = sorted({rater for _, rater, _ in rated})
     found = recover(*_columns(rated), "bt500")
+    names = sorted({rater for _, rater, _ in rated})
     return {name: bool(found.rejected[i]) for i, name in enumerate(names)}
+
+
+def _compared(answers: Answers) -> list[tuple[str, str, float]]:
+    """List the scores of clips with two raters or more, by raters with two such clips or more."""
+    rated = _scores(answers)
+    while True:
+        of_item = Counter(item for item, *_ in rated)
+        of_rater = Counter(rater for item, rater, _ in rated if of_item[item] > 1)
+        left = [row for row in rated if of_item[row[0]] > 1 and of_rater[row[1]] > 1]
+        if len(left) == len(rated):
+            return left
+        rated = left
 
 
 def _scores(answers: Answers) -> list[tuple[str, str, float]]:

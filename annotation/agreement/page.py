@@ -65,7 +65,6 @@ def _lead(found: Agreement) -> str:
         "drafts": counted.drafts,
         "without an answer": counted.empty,
         "replaced by a later one of the same rater": counted.superseded,
-        "to gold clips whose answer is not known": counted.unknown_gold,
     }
     told = ", ".join(f"{n} {what}" for what, n in left.items() if n)
     return f"{counted.judged} responses are judged; left out: {told or 'none'}."
@@ -283,6 +282,8 @@ def _reviewed(found: Agreement) -> list[str]:
         f" {percent(review.same)}, kappa {number(review.kappa)}, alpha nominal {number(review.nominal)}, ordinal"
         f" {number(review.ordinal)}.</p>",
     ]
+    if not review.by_family:
+        parts.append("<p>The file of pairs was not found: families and generators are not known.</p>")
     if review.unknown:
         parts.append(f"<p>{review.unknown} pairs are not in the file of pairs: they have no family.</p>")
     plots = []

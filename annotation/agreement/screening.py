@@ -64,6 +64,14 @@ class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     repeat_items: int = 8
     chance: float = 1e-3
 
+    def __post_init__(self) -> None:
+        """Refuse shares off 0 to 1, and fewer than two items."""
+        for name, value in msgspec.structs.asdict(self).items():
+            if name.endswith("_items") and value < 2:
+                raise ValueError(f"{name} is 2 or more, got {value}")
+            if name != "repeat_levels" and not name.endswith("_items") and not 0 <= value <= 1:
+                raise ValueError(f"{name} is a share from 0 to 1, got {value:g}")
+
 
 THRESHOLDS = Thresholds()
 
@@ -151,7 +159,7 @@ def screen(
             for index, checks in enumerate(peers.checks(out))
             if index not in out | kept and (margins := [_margin(check) for check in checks if check.result == "fails"])
         }
-        if not worse:
+        if not worse or 2 * (len(out) + 1) > len(raters):  # a minority that agrees is nobody's measure
             break
         out.add(min(worse, key=lambda index: (worse[index], index)))
     found = []
