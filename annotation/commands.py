@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+import annotation.agreement.command
+
 
 def mount(app: typer.Typer) -> None:
     """Add the commands to the command line."""
@@ -15,6 +17,7 @@ def mount(app: typer.Typer) -> None:
     group.command("create")(create)
     group.command("sync")(sync)
     group.command("import")(import_)
+    annotation.agreement.command.mount(group)
     group.callback()(lambda: None)
     app.add_typer(group, name="annotate")
 
