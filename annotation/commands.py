@@ -163,7 +163,7 @@ def import_(
             tasks = parse_export(export.read_bytes(), str(export))
         else:
             known = read_on_server(project)
-            if (address := url or (known and known.url)) is None:
+            if (address := url or (known.url if known else None)) is None:
                 raise CallError(f"{str(project)!r} is on no server yet: sync it first, or give a file by --export")
             with LabelStudio(address, find_token(address), told=told) as server:
                 tasks = fetch(project, server, told, track)

@@ -76,7 +76,7 @@ def folder(at: Path, tasks: list[Json], kind: str = "depict", roles: dict[str, J
         )
         for each in tasks
     ]
-    write_project(at, project, config, sent, said, [], "")
+    write_project(at, project=project, config=config, tasks=sent, roles=said, gold=[], guidelines="")
     return at
 
 
