@@ -160,10 +160,10 @@ def test_two_drivers_on_one_output_make_the_same_as_one(tmp_path: Path) -> None:
 
 
 def test_an_interrupt_ends_the_run_and_leaves_no_child(tmp_path: Path) -> None:
-    process = driver(tmp_path, 400, 0.05, stderr=subprocess.PIPE)
+    process = driver(tmp_path, 4, 30, stderr=subprocess.PIPE)
     assert process.stdout
     process.stdout.readline()
-    while calls(tmp_path) < 5:
+    while calls(tmp_path) < 2:
         time.sleep(0.01)
     kept = children(psutil.Process(process.pid))
     process.send_signal(signal.SIGINT)
