@@ -21,6 +21,8 @@ kbd { border: 1px solid #8889; border-radius: 4px; padding: 0 .35em; font: .85em
 white-space: nowrap; } ol.scale { padding: 0; display: flex; flex-wrap: wrap; gap: .5rem; list-style: none; }
 ol.scale li { border: 1px solid #8886; border-radius: 6px; padding: .2rem .7rem; }
 """
+_BARE = {"<h2>": "<br><h2>", "<li>": "<li>– ", "</th><th>": "&emsp;</th><th>", "</td><td>": "&emsp;</td><td>"}
+"""What keeps things apart where lists and tables have no style, and no style is let through."""
 _OVER = {"whole": "all through", "moments": "moments", "both": "both"}
 _LEVEL_HINTS = {
     "low": "hardly bearable to watch",
@@ -65,7 +67,10 @@ def guideline_page(recipe: ProjectRecipe, *, qualification: bool = False) -> str
 
 def instruction(recipe: ProjectRecipe, *, qualification: bool = False) -> str:
     """Write what Label Studio shows before the first task, as HTML without styles."""
-    return _body(recipe, qualification=qualification)
+    body = _body(recipe, qualification=qualification)
+    for tag, apart in _BARE.items():
+        body = body.replace(tag, apart)
+    return body
 
 
 def _body(recipe: ProjectRecipe, *, qualification: bool) -> str:

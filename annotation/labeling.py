@@ -46,12 +46,12 @@ INDEX = "{{idx}}"
 
 _STYLE = """
 .vqa-row { display: flex; gap: 16px; align-items: flex-start; }
-.vqa-left { flex: 1 1 58%; min-width: 420px; position: sticky; top: 0; z-index: 1; }
-.vqa-right { flex: 1 1 42%; min-width: 340px; }
+.vqa-left { flex: 0 0 58%; min-width: 0; position: sticky; top: 0; overflow: hidden auto;
+max-height: calc(100vh - 112px); }
+.vqa-right { flex: 1 1 0; min-width: 320px; }
 .vqa-review .vqa-left { flex-basis: 42%; }
-.vqa-review .vqa-right { flex-basis: 58%; }
-.vqa-box { border: 1px solid #d9d9d9; border-radius: 6px; padding: 6px 12px; margin-bottom: 8px; }
-.vqa-source { border: 1px solid #d9d9d9; border-radius: 6px; padding: 6px 12px; max-height: 230px; overflow-y: auto; }
+.vqa-box { border: 1px solid #d9d9d9; border-radius: 6px; padding: 4px 12px; margin-bottom: 8px; }
+.vqa-source { border: 1px solid #d9d9d9; border-radius: 6px; padding: 4px 12px; max-height: 240px; overflow-y: auto; }
 """
 
 
@@ -224,10 +224,10 @@ def _depict(recipe: ProjectRecipe) -> list[str]:
     moments = [word for word in attributes if word.over != "whole"]
     whole = [word for word in attributes if word.over != "moments"]
     keys = [f"alt+{key}" for key in DEGREE_KEYS]
-    left, right = [_video(400, 100 if moments else 0)], []
+    left, right = [_video(350, 64) if moments else _video(480, 0)], []
     if moments:
         left += [
-            _header("Moments: pick a problem, drag over the timeline, then say how strong, when and where"),
+            _header("Moments: pick a problem, then drag over the timeline"),
             _open("TimelineLabels", name=MOMENTS, toName=VIDEO),
             *(
                 _tag(
@@ -266,7 +266,7 @@ def _depict(recipe: ProjectRecipe) -> list[str]:
                 leafsOnly="true",
                 showFullPath="true",
                 pathSeparator=": ",
-                placeholder="none; click to name one and how strong it is",
+                placeholder="click to name one",
             ),
             *(f"{_open('Choice', value=word.name, hint=word.hint or None)}{inner}</Choice>" for word in whole),
             "</Taxonomy>",
@@ -303,7 +303,7 @@ def _review(recipe: ProjectRecipe) -> list[str]:
     def named(name: str) -> str:
         return f"{name}_{INDEX}"
 
-    left = [_video(400, 0), '<View className="vqa-source"><Text name="source" value="$source_depiction"/></View>']
+    left = [_video(380, 0), '<View className="vqa-source"><Text name="source" value="$source_depiction"/></View>']
     right = [
         _open("Repeater", on="$pairs", indexFlag=INDEX, mode="list"),
         *_box(
