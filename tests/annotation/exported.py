@@ -57,7 +57,7 @@ def folder(at: Path, tasks: list[Json], kind: str = "depict", roles: dict[str, J
     """Write a project folder with these task data; all are clips unless `roles` says otherwise."""
     config = labeling_config(recipe(kind))
     project = Project(
-        name="trial",
+        name=f"{at.parent.name}-{at.name}",  # of its own on a server that tests share
         kind="review" if kind == "review" else "depict",
         title="Trial",
         raters=3,
