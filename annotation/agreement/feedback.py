@@ -87,10 +87,10 @@ def look_at(said: Annotation, known: Annotation, degrees: Sequence[str], hints: 
     if said.score is not None and known.score is not None and abs(said.score - known.score) >= POINTS:
         told.append(f"The score is about {known.score:g}; yours is {said.score:g}.")
     for name in sorted(names_of(known) - names_of(said)) if known.attributes else []:
-        hint = f": {hints[name]}" if hints.get(name) else ""
-        told.append(f"You did not name {name} ({_of_name(known, name)}){hint}")
+        hint = f": {hints[name].rstrip('.')}" if hints.get(name) else ""
+        told.append(f"You did not name {name} ({_of_name(known, name)}){hint}.")
     for name in sorted(names_of(said) - names_of(known)) if known.attributes else []:
-        hint = f" It looks like this: {hints[name]}" if hints.get(name) else ""
+        hint = f" It looks like this: {hints[name].rstrip('.')}." if hints.get(name) else ""
         told.append(f"You named {name}, which is not there.{hint}")
     for name in sorted(names_of(said) & names_of(known)):
         ours, theirs = degree_of(known, name, degrees), degree_of(said, name, degrees)
