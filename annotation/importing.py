@@ -167,6 +167,7 @@ def import_responses(
             _put(folder / RESPONSES, responses),
             _put(folder / ANNOTATIONS, annotations),
             _put(folder / ODDITIES, oddities),
+            *_put_by_source(folder, responses),
         ]
         with contextlib.suppress(FileExistsError), (folder / ".gitignore").open("x", encoding="utf-8") as file:
             file.write(_IGNORED)
@@ -454,6 +455,18 @@ def _put(path: Path, rows: Iterable[msgspec.Struct]) -> Path:
     partial.write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
     partial.replace(path)
     return path
+
+
+def _put_by_source(folder: Path, responses: Iterable[Response]) -> Iterator[Path]:
+    """Write the annotations of each source to a file of its own where there are several: a recipe reads them apart."""
+    sources = sorted({role.record_id.partition("/")[0] for role in read_roles(folder).values()})
+    if len(sources) > 1:
+        of: dict[str, list[Annotation]] = {source: [] for source in sources}
+        for response in responses:
+            if response.annotation is not None and response.state == "submitted":
+                of[response.record_id.partition("/")[0]].append(response.annotation)
+        for source, annotations in of.items():
+            yield _put(folder / f"annotations-{source}.jsonl", annotations)
 
 
 @contextmanager

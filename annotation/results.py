@@ -142,7 +142,7 @@ def brief(value: object) -> str:
         return str(value)
     try:
         text = msgspec.json.encode(value).decode()
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         text = repr(value)
     text = ADDRESS.sub(ADDRESS_GONE, text)
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
-import orjson
 
 from annotation.pseudonyms import ADDRESS, Pseudonyms
 from schemas.errors import DataError
@@ -48,7 +48,7 @@ class Snapshot(msgspec.Struct, frozen=True, order=True):
             raise DataError(f"{self.path} cannot be read ({error}): restore it from a backup") from None
         if _digest(packed) != self.digest:
             raise DataError(f"{self.path} is not what was written: restore it from a backup")
-        tasks: Tasks = orjson.loads(packed)
+        tasks: Tasks = json.loads(packed)
         return tasks
 
 
@@ -69,8 +69,8 @@ class Event(msgspec.Struct, frozen=True):
 def parse_export(content: bytes, name: str) -> Tasks:
     """Read a JSON export. Raises DataError where it is none, such as a CSV or a JSON_MIN export."""
     try:
-        tasks = orjson.loads(content)
-    except orjson.JSONDecodeError as error:
+        tasks = json.loads(content)
+    except ValueError as error:
         raise DataError(f"{name}: no JSON export: {error}") from None
     if not isinstance(tasks, list):
         raise DataError(f"{name}: no JSON export: it is a list of tasks")
@@ -224,7 +224,12 @@ def _canonical(tasks: Tasks) -> bytes:
         {**task, **{name: sorted(task[name], key=_id) for name in ("annotations", "drafts") if _is_list(task, name)}}
         for task in sorted(tasks, key=_id)
     ]
-    return orjson.dumps(ordered, option=orjson.OPT_SORT_KEYS)
+    return _written(ordered)
+
+
+def _written(value: object) -> bytes:
+    """Write JSON in one form; integers of any size, and half characters that no file can hold as `?`."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def _is_list(task: dict[str, Any], name: str) -> bool:
@@ -234,7 +239,7 @@ def _is_list(task: dict[str, Any], name: str) -> bool:
 def _id(entry: object) -> tuple[bool, int, bytes]:
     number = entry.get("id") if isinstance(entry, dict) else None
     known = isinstance(number, int)
-    return not known, number if known and isinstance(number, int) else 0, b"" if known else orjson.dumps(entry)
+    return not known, number if known and isinstance(number, int) else 0, b"" if known else _written(entry)
 
 
 def _digest(content: bytes) -> str:

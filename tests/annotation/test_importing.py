@@ -301,6 +301,26 @@ def test_reviews_are_read_pair_by_pair(tmp_path: Path) -> None:
     assert (folder / "annotations.jsonl").read_bytes() == b""
 
 
+def test_sources_have_files_of_their_own_as_recipes_read_them(tmp_path: Path) -> None:
+    told = [ex.data(KEYS[0]), {**ex.data(KEYS[1]), "record_id": "other/bikes.mp4"}]
+    folder = ex.folder(tmp_path / "two-project", told)
+    done = take(folder, [ex.task(number, each, [ex.annotation(number, LEVELS)]) for number, each in enumerate(told)])
+    for source, key in (("mine", KEYS[0]), ("other", KEYS[1])):
+        (row,) = (row for _, row in read_jsonl(folder / f"annotations-{source}.jsonl", Annotation))
+        assert isinstance(row, Annotation)
+        assert (row.id.partition("-")[0], row.clip) == (key, "bikes.mp4")
+        assert str(folder / f"annotations-{source}.jsonl") in done.files
+
+
+def test_numbers_of_any_size_and_half_characters_come_through(depict: Path) -> None:
+    said = [ex.text("overall", "half \ud800 of it"), ex.level("good"), ex.result("score", "number", {"number": 10**30})]
+    take(depict, [ex.task(1, ex.data(KEYS[0]), [ex.annotation(11, said)])])
+    (response,) = responses(depict).values()
+    assert response.annotation is not None
+    assert (response.annotation.overall, response.annotation.score) == ("half ? of it", None)
+    assert whats(depict) == [f"score: {10**30} is no number on 0 to 100"]
+
+
 PEOPLE = ["ann@example.org", "Zoltan", "Smith", "bob.b@mail.example.com", "BOSS@example.org", "pseud0"]
 
 

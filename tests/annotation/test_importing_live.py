@@ -57,7 +57,9 @@ def by_name(folder: Path) -> dict[str, Response]:
 @pytest.fixture
 def on_server(label_studio: LiveServer, tmp_path: Path) -> tuple[Path, dict[str, int]]:
     """A project of five clips on the server, and the ids of its tasks there by their keys."""
-    folder = ex.folder(tmp_path / "live-project", [ex.data(key) for key in KEYS])
+    data = {key: ex.data(key) for key in KEYS}
+    data[KEYS[0]]["video_url"] = "/data/local-files/?d=clips/a%20clip.mp4"
+    folder = ex.folder(tmp_path / "live-project", list(data.values()))
     tasks = [
         Task(
             key=key,
