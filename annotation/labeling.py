@@ -15,7 +15,8 @@ from xml.sax.saxutils import quoteattr
 from schemas.errors import CallError, DataError
 from schemas.levels import LEVELS
 from schemas.project import AttributeWord, ProjectRecipe
-from stages.wording.taxonomy import DEGREES, MOTION, SPATIAL
+from stages.wording.ground_truth import EFFECT, KNOWN
+from stages.wording.taxonomy import DEGREES
 
 VIDEO = "video"
 MOMENTS, DEGREE, WHEN, WHERE = "attribute", "degree", "when_text", "where_text"
@@ -77,7 +78,7 @@ def attributes_of(recipe: ProjectRecipe) -> list[AttributeWord]:
 
     Without any in the recipe they are the taxonomy's. Raises CallError for a key that means something else.
     """
-    words = recipe.attributes or [AttributeWord(name=name) for name in (*SPATIAL, *MOTION)]
+    words = recipe.attributes or [AttributeWord(name=name, hint=EFFECT[name]) for name in KNOWN]
     given = {word.key.lower() for word in words if word.key}
     for key in sorted(given & TAKEN_KEYS):
         raise CallError(f"attributes: the key {key!r} means something else; free are {', '.join(ATTRIBUTE_KEYS)}")
@@ -227,7 +228,7 @@ def _depict(recipe: ProjectRecipe) -> list[str]:
     left, right = [_video(350, 64) if moments else _video(480, 0)], []
     if moments:
         left += [
-            _header("Moments: pick a problem, then drag over the timeline"),
+            _header("Moments: pick a problem, drag over the timeline, then click what you drew"),
             _open("TimelineLabels", name=MOMENTS, toName=VIDEO),
             *(
                 _tag(

@@ -22,7 +22,7 @@ _OVERALL = (
     "A viewer notices {what} {when}.",
     "{What} affects the picture {when}.",
 )
-_EFFECT = {
+EFFECT = {
     "compression artifact": "fine texture is smeared and flat areas break into patches",
     "spatial blur": "edges are soft and fine detail is lost",
     "motion blur": "what moves leaves a smeared trail",
@@ -41,7 +41,7 @@ _EFFECT = {
     "quality switch": "the picture turns coarse and soft for a while and then is clear again",
     "interlacing": "the edges of what moves are torn line by line into combs",
 }
-"""How a distortion shows, for the in-context depiction."""
+"""How a distortion shows: for the in-context depiction, and for raters who are asked for it."""
 _AVOID = (
     "How could the {name} of this video be avoided?",
     "What would help against the {name} if this video were made again?",
@@ -138,7 +138,7 @@ def _depiction(attribute: Attribute, clip: str, seed: int) -> str:
 def _in_context(attribute: Attribute) -> str:
     assert attribute.where is not None
     when = "" if attribute.start is None else f", {_when(attribute)}"
-    return f"{attribute.where.capitalize()}{when}, {_EFFECT[attribute.name]}."
+    return f"{attribute.where.capitalize()}{when}, {EFFECT[attribute.name]}."
 
 
 def _conversation(name: str, clip: str, seed: int) -> Conversation:
