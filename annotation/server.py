@@ -167,7 +167,8 @@ class LabelStudio:
 
         It is told nowhere but in the refusal of a storage that lies outside of it.
         """
-        status, text = self._exchange("POST", "/api/storages/localfiles/validate", {"project": project, "path": "/"})
+        asked = {"project": project, "path": "/"}
+        status, text = self._exchange("POST", "/api/storages/localfiles/validate", asked, again=True)
         marked = text.partition("LOCAL_FILES_DOCUMENT_ROOT=")[2] if status == 400 else ""
         return marked.replace('\\"', '"').split('"')[1] if marked.count('"') > 1 else None
 
@@ -246,8 +247,11 @@ class LabelStudio:
         except ValueError:
             raise CallError(f"{self.url} answers {path} with no JSON: is it Label Studio?") from None
 
-    def _exchange(self, method: str, path: str, body: Any = None) -> tuple[int, str]:
-        """Send a request until it is answered: status and text. Raises AnswerLostError for a POST that may be taken."""
+    def _exchange(self, method: str, path: str, body: Any = None, *, again: bool = False) -> tuple[int, str]:
+        """Send a request until it is answered: status and text.
+
+        Raises AnswerLostError for a POST that may be taken, unless it may be sent `again`.
+        """
         end, tries, renewed = time.monotonic() + self._patience, 0, False
         while True:
             wait = WAITS[min(tries, len(WAITS) - 1)]
@@ -258,7 +262,7 @@ class LabelStudio:
                     self._connection.close()
                 if self._connection.sock is None:
                     self._connection.connect()
-                if self._token.is_personal() and self._access is None and path != "/api/token/refresh":
+                if self._token.is_personal() and self._access is None:
                     self._renew()
                 taken = True
                 status, text, headers = self._send(method, path, body)
@@ -276,7 +280,7 @@ class LabelStudio:
                 why = f"status {status}"
                 wait = max(wait, _seconds(headers.get("Retry-After")))
             why = self._hidden(why)
-            if method == "POST" and taken and path != "/api/token/refresh":
+            if method == "POST" and taken and not again:
                 raise AnswerLostError(why)
             if time.monotonic() + wait > end:
                 raise CallError(f"{self.url} does not answer {method} {path.partition('?')[0]}: {why}")

@@ -333,12 +333,19 @@ def _store(server: LabelStudio, project: Project, stored: OnServer, done: Synced
             continue
         done.settings.append(f"storage: {path}")
         if not done.dry_run:
-            try:
-                server.add_storage(stored.project_id, path)
-            except AnswerLostError as error:
-                _wait(server, 0, error)
-                if path not in {storage["path"] for storage in server.storages(stored.project_id)}:
-                    server.add_storage(stored.project_id, path)
+            _add_storage(server, stored.project_id, path)
+
+
+def _add_storage(server: LabelStudio, project_id: int, path: str) -> None:
+    for tries in range(LOST):
+        try:
+            server.add_storage(project_id, path)
+            return
+        except AnswerLostError as error:
+            _wait(server, tries, error)
+            if path in {storage["path"] for storage in server.storages(project_id)}:
+                return
+    raise CallError(f"{server.url} does not answer when it is sent a storage; run sync again to go on")
 
 
 def _sent(folder: Path, server: LabelStudio, project: Project, tasks: Sequence[Task], stored: OnServer) -> OnServer:
