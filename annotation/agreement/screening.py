@@ -27,7 +27,7 @@ from typing import Literal, get_args
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom
+from scipy.special import bdtrc
 
 from annotation.agreement.answers import VERDICT_VALUES, Answers, level_of, names_of
 from annotation.agreement.coefficients import Floats, wilson
@@ -285,7 +285,7 @@ def _too_many(
     else:
         says += f" (below {most:.0%} asked, the middle rater has {usual:.0%})"
         # Nobody is so steady that one in twenty would be odd.
-        wonder = float(binom.sf(hits - 1, n, max(usual, 0.05)))
+        wonder = float(bdtrc(hits - 1, n, max(usual, 0.05))) if hits else 1.0
         if hits / n >= most and wonder < asked.chance:
             result = "fails"
         elif hits / n >= most:

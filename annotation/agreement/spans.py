@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 Span = tuple[float, float]
 
@@ -20,6 +19,8 @@ def iou(one: Span, two: Span) -> float:
 
 def matched(ones: Sequence[Span], twos: Sequence[Span]) -> list[float]:
     """List the IoU of spans matched one to one so that their sum is largest; spans that do not touch have no match."""
+    from scipy.optimize import linear_sum_assignment  # takes long to import
+
     if not ones or not twos:
         return []
     table = np.array([[iou(one, two) for two in twos] for one in ones])

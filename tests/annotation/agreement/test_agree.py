@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from annotation.agreement.agree import Agreement, agree
+from annotation.agreement.agree import Agreement, agree, thresholds_of
 from annotation.agreement.screening import Thresholds
 from annotation.agreement.simulate import Plan, simulate
 from dataset_builder.build import build
@@ -27,7 +27,7 @@ from tests.annotation.agreement.test_review import said as reviewed
 from tests.conftest import Cli
 
 OUTPUTS = ("agreement.json", "agreement.html", "accepted.jsonl", "ratings.csv")
-LIKE = Thresholds()
+USUAL = Thresholds()
 
 
 def structs(path: Path, kind: type) -> list:
@@ -70,7 +70,7 @@ def parts(path: Path) -> Parts:
 def test_what_goes_on_is_the_clips_of_kept_raters(tmp_path: Path) -> None:
     made = simulate(4)
     folder = write_answers(tmp_path / "p", made.answers)
-    found = agree(folder, LIKE)
+    found = agree(folder, USUAL)
     assert {rater.rater for rater in found.raters if not rater.kept} == set(made.bad)
     expected = {r.annotation.id for r in made.answers.of_role("clip") if r.rater not in made.bad and r.annotation}
     accepted = structs(folder / "accepted.jsonl", Annotation)
@@ -93,17 +93,17 @@ def test_the_same_again_gives_the_same_bytes(tmp_path: Path) -> None:
     one = write_answers(tmp_path / "p", answers)
     two = write(tmp_path / "q", reversed(answers.responses), answers.gold.values(), dict(answers.seconds), name="p")
     for folder in (one, two):
-        agree(folder, LIKE)
+        agree(folder, USUAL)
     before = {name: (one / name).read_bytes() for name in OUTPUTS}
     assert before == {name: (two / name).read_bytes() for name in OUTPUTS}
-    agree(one, LIKE)
+    agree(one, USUAL)
     assert before == {name: (one / name).read_bytes() for name in OUTPUTS}
 
 
 def test_the_page_loads_nothing_and_shows_everyone(tmp_path: Path) -> None:
     made = simulate(4)
     folder = write_answers(tmp_path / "p", made.answers, title="<b>Made & up</b>")
-    found = agree(folder, LIKE)
+    found = agree(folder, USUAL)
     page = parts(folder / "agreement.html")
     assert not page.loads
     assert not {"script", "link", "img", "iframe", "b"} & (page.tags - {"b"})
@@ -135,7 +135,7 @@ def test_scores_flow_into_a_corpus(tmp_path: Path, real_clips: dict[str, Path]) 
     again = said("again", "r1", 4, 99, role="repeat", of=f"mine/{names[0]}", record_id=f"mine/{names[0]}")
     gold = [Annotation(id="g", clip="gold.mp4", rater="gold", level="high")]
     project = write(tmp_path / "trial-project", [*renamed, extra, again], gold)
-    found = agree(project, LIKE, exclude=["spam"])
+    found = agree(project, USUAL, exclude=["spam"])
     assert [rater.state for rater in found.raters] == ["not judged"] * 3 + ["excluded"]
     clips = tmp_path / "clips"
     clips.mkdir()
@@ -160,7 +160,7 @@ def test_scores_flow_into_a_corpus(tmp_path: Path, real_clips: dict[str, Path]) 
 
 def test_levels_stand_in_where_nobody_scored(tmp_path: Path) -> None:
     folder = write(tmp_path / "p", [said("a", "r0", 4), said("b", "r0", 0), said("a", "r1", 3)])
-    found = agree(folder, LIKE)
+    found = agree(folder, USUAL)
     assert found.written.ratings_of == "level"
     assert found.score is None
     assert (folder / "ratings.csv").read_text() == "clip,rater,score\na,r0,100.0\na,r1,75.0\nb,r0,0.0\n"
@@ -173,7 +173,7 @@ def test_a_review_gets_verdicts(tmp_path: Path) -> None:
     )
     responses = [reviewed("r0", p0="accept"), reviewed("r1", p0="edit: B"), reviewed("r2", p0="accept", p1="accept")]
     folder = write(tmp_path / "p", responses, kind="review", recipe={"pairs": "pairs.jsonl"})
-    found = agree(folder, LIKE)
+    found = agree(folder, USUAL)
     assert found.review is not None
     assert [(kind.of, kind.accepted) for kind in found.review.by_family] == [("temporal-centric", 1)]
     assert found.review.unknown == 1
@@ -185,12 +185,12 @@ def test_a_review_gets_verdicts(tmp_path: Path) -> None:
     assert not (folder / "accepted.jsonl").exists()
     assert "temporal-centric" in " ".join(parts(folder / "agreement.html").text)
     with pytest.raises(CallError, match="no file of pairs"):
-        agree(folder, LIKE, pairs=tmp_path / "none.jsonl")
+        agree(folder, USUAL, pairs=tmp_path / "none.jsonl")
 
 
 def test_a_project_without_answers(tmp_path: Path) -> None:
     folder = write(tmp_path / "p", [Response(id="s", task="t", record_id="a", rater="r", state="skipped")])
-    found = agree(folder, LIKE)
+    found = agree(folder, USUAL)
     assert (found.raters, found.counted.skipped, found.written.annotations) == ([], 1, 0)
     assert (folder / "accepted.jsonl").read_bytes() == b""
     parts(folder / "agreement.html")
@@ -198,21 +198,21 @@ def test_a_project_without_answers(tmp_path: Path) -> None:
 
 def test_what_is_no_project_is_told(tmp_path: Path) -> None:
     with pytest.raises(CallError, match="is no annotation project"):
-        agree(tmp_path, LIKE)
+        agree(tmp_path, USUAL)
     folder = write(tmp_path / "p", [said("a", "r0", 4)])
     (folder / "responses.jsonl").unlink()
     with pytest.raises(CallError, match="run vqa2 annotate import first"):
-        agree(folder, LIKE)
+        agree(folder, USUAL)
     (folder / "responses.jsonl").write_text('{"id": "x"}\n')
     with pytest.raises(DataError, match=r"responses\.jsonl:1"):
-        agree(folder, LIKE)
+        agree(folder, USUAL)
     other = msgspec.json.encode(said("b", "r0", 4))
     (folder / "responses.jsonl").write_bytes(other + b"\n")
     with pytest.raises(DataError, match=r"responses\.jsonl:1: no task of this project has the key 'b'"):
-        agree(folder, LIKE)
+        agree(folder, USUAL)
     (folder / "responses.jsonl").write_bytes(msgspec.json.encode(said("a", "r0", 4, role="gold")) + b"\n")
     with pytest.raises(DataError, match="the task is another one"):
-        agree(folder, LIKE)
+        agree(folder, USUAL)
 
 
 def test_the_command_line(tmp_path: Path, vqa2: Cli) -> None:
@@ -226,7 +226,13 @@ def test_the_command_line(tmp_path: Path, vqa2: Cli) -> None:
     found = json.loads(given.stdout)
     assert found["thresholds"]["haste"] == 0.4
     assert found["raters"][0]["state"] == "accepted"
-    for wrong in ("hast=1", "haste", "haste=x", "haste=2", "gold_items=1"):
-        refused = vqa2("annotate", "agree", folder, "--threshold", wrong)
-        assert refused.returncode == 2, wrong
-        assert "--threshold" in refused.stderr
+    refused = vqa2("annotate", "agree", folder, "--threshold", "hast=1")
+    assert refused.returncode == 2
+    assert "--threshold" in refused.stderr
+
+
+def test_thresholds_are_read() -> None:
+    assert thresholds_of(["haste=0.4", "gold_items=7"]) == Thresholds(haste=0.4, gold_items=7)
+    for wrong in ("hast=1", "haste", "haste=x", "haste=2", "gold_items=1", "gold_items=2.5"):
+        with pytest.raises(CallError, match="--threshold"):
+            thresholds_of([wrong])
