@@ -354,7 +354,7 @@ def show(told: Created) -> list[str]:
     lines += [f"{count} clips are judged on a proxy: {reason}" for reason, count in told.proxies.items()]
     if told.dropped_frames:
         lines.append(f"{told.dropped_frames} frames are not shown by proxies: they come faster than any constant rate")
-    lines += [f"{count} {what} left out" for what, count in told.left_out.items()]
+    lines += [f"left out: {count} {what}" for what, count in told.left_out.items()]
     if told.qualification:
         lines.append(f"{told.qualification}: {told.qualification_tasks} tasks")
     if told.local_media:

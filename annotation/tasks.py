@@ -46,10 +46,10 @@ class Names:
 
     def __init__(self, records: Iterable[Record]) -> None:
         """Index the names once."""
-        self._ids: list[str] = []
+        self._ids: dict[str, None] = {}
         self._by_name: dict[str, set[str]] = defaultdict(set)
         for record in records:
-            self._ids.append(record.id)
+            self._ids[record.id] = None
             for path in (record.id, record.id.partition("/")[2], record.media.path):
                 parts = PurePosixPath(path).parts
                 for ending in (path, *parts[-1:]):
@@ -69,7 +69,8 @@ class Names:
     def get(self, name: str, where: str) -> str:
         """Give the id of the record that a name means. Raises DataError naming the nearest one."""
         if (found := self.find(name)) is None:
-            raise DataError(f"{where}: no record, or more than one, is meant by {name!r}{nearest(name, self._ids)}")
+            near = nearest(name, list(self._ids))
+            raise DataError(f"{where}: no record, or more than one, is meant by {name!r}{near}")
         return found
 
 
@@ -132,7 +133,7 @@ def choose(records: Sequence[Record], gold: Collection[str], control: Control, s
     """Choose what tasks there are: every clip once, and among them clips of known answers and repeats.
 
     A clip whose answer is known is shown for that or not at all. Which known ones are shown is drawn by rank, so that
-    more clips add some and take none away; whether a clip is repeated is drawn for each on its own (at least one is,
+    more clips to annotate add some and take none away; whether a clip is repeated is drawn for each on its own (at least one is,
     where repeats are asked for), so that a new clip changes nothing for the others.
     """
     clips = [record for record in records if record.id not in gold]

@@ -459,4 +459,4 @@ def test_a_corpus_is_a_source_of_clips(corpus: Path, tmp_path: Path) -> None:
     assert told.left_out["still images: the player shows videos only"] == 1
     said = "\n".join(show(told))
     assert f"{told.tasks} tasks ({told.clips} clips, 0 of a known answer, 1 repeats), 3 raters each" in said
-    assert "1 still images: the player shows videos only left out" in said
+    assert "left out: 1 still images: the player shows videos only" in said
