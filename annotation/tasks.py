@@ -133,8 +133,8 @@ def choose(records: Sequence[Record], gold: Collection[str], control: Control, s
     """Choose what tasks there are: every clip once, and among them clips of known answers and repeats.
 
     A clip whose answer is known is shown for that or not at all. Which known ones are shown is drawn by rank, so that
-    more clips to annotate add some and take none away; whether a clip is repeated is drawn for each on its own (at least one is,
-    where repeats are asked for), so that a new clip changes nothing for the others.
+    more clips to annotate add some and take none away; whether a clip is repeated is drawn for each on its own (at
+    least one is, where repeats are asked for), so that a new clip changes nothing for the others.
     """
     clips = [record for record in records if record.id not in gold]
     known = sorted((record for record in records if record.id in gold), key=lambda r: share(seed, "gold", r.id))
