@@ -91,7 +91,7 @@ def look_at(said: Annotation, known: Annotation, degrees: Sequence[str], hints: 
         told.append(f"You did not name {name} ({_of_name(known, name)}){hint}.")
     for name in sorted(names_of(said) - names_of(known)) if known.attributes else []:
         hint = f" It looks like this: {hints[name].rstrip('.')}." if hints.get(name) else ""
-        told.append(f"You named {name}, which is not there.{hint}")
+        told.append(f"You named {name}, which the known answer has not.{hint}")
     for name in sorted(names_of(said) & names_of(known)):
         ours, theirs = degree_of(known, name, degrees), degree_of(said, name, degrees)
         if ours is not None and theirs is not None and ours != theirs:

@@ -14,6 +14,7 @@ main { max-width: 1180px; margin: 0 auto; padding: 24px 28px 60px; }
 h1 { font-size: 26px; margin: 8px 0 2px; }
 h2 { font-size: 19px; margin: 34px 0 8px; }
 h3 { font-size: 16px; margin: 18px 0 4px; }
+.box h2, .box h3 { margin-top: 4px; }
 p { margin: 6px 0 10px; max-width: 76em; }
 .lead { color: #4c5566; }
 .cards { display: flex; flex-wrap: wrap; gap: 12px; margin: 16px 0; }
@@ -194,7 +195,7 @@ def intervals(title: str, rows: Sequence[tuple[str, float, tuple[float, float], 
             f' stroke-opacity="0.35"/><circle cx="{x(share):.1f}" cy="{y}" r="5" fill="#1f5fa8"/>'
             f'<text class="quiet" x="{left + width + 14}" y="{y + 4}">{escape(note)}</text>'
         )
-    return _svg(title, left + width + 190, height, parts)
+    return _svg(title, left + width + 330, height, parts)
 
 
 def _axis(x: Callable[[float], float], lo: float, hi: float, top: float, bottom: float) -> str:
@@ -209,7 +210,7 @@ def _ticks(lo: float, hi: float) -> list[float]:
     """Choose about five round numbers from `lo` to `hi`."""
     step = next(s * 10**e for e in range(-3, 6) for s in (1, 2, 2.5, 5) if (hi - lo) / (s * 10**e) <= 6)
     first = -(-lo // step)
-    return [round((first + index) * step, 6) for index in range(int((hi - first * step) // step) + 1)]
+    return [round((first + index) * step, 6) for index in range(int((hi - first * step) / step + 1e-9) + 1)]
 
 
 def _svg(title: str, width: float, height: float, parts: Iterable[str]) -> str:

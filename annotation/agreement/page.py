@@ -286,7 +286,6 @@ def _reviewed(found: Agreement) -> list[str]:
         parts.append("<p>The file of pairs was not found: families and generators are not known.</p>")
     if review.unknown:
         parts.append(f"<p>{review.unknown} pairs are not in the file of pairs: they have no family.</p>")
-    plots = []
     for what, kinds in (
         ("All", review.acceptance),
         ("By family", review.by_family),
@@ -294,8 +293,7 @@ def _reviewed(found: Agreement) -> list[str]:
     ):
         if kinds:
             drawn = intervals(f"acceptance, {what}", [_acceptance(kind) for kind in kinds])
-            plots.append(f'<div class="box"><h3>{what}: accepted as they are, Wilson 95 %</h3>{drawn}</div>')
-    parts.append(f'<div class="row">{"".join(plots)}</div>')
+            parts.append(f'<div class="box"><h3>{what}: accepted as they are, Wilson 95 %</h3>{drawn}</div>')
     if review.reasons:
         rows = [[escape(reason), str(n)] for reason, n in review.reasons.items()]
         parts.append(f'<div class="box">{table(["reason of rejections", "verdicts"], rows, [1])}</div>')

@@ -35,7 +35,7 @@ def test_what_to_look_at() -> None:
         "The score is about 50; yours is 90.",
         "You did not name camera shake (severe from 1.0 to 3.0 s).",
         "You did not name noise (slight throughout): grain that changes from frame to frame.",
-        "You named spatial blur, which is not there.",
+        "You named spatial blur, which the known answer has not.",
     ]
     told = look_at(of("poor", attribute("noise"), attribute("camera shake", "severe", 2.5, 6)), known, DEGREES, HINTS)
     assert told == [

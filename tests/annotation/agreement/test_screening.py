@@ -107,7 +107,11 @@ def test_the_peers_of_spammers_are_not_blamed() -> None:
     """Three raters do all clips, and one of them draws lots: the two others agree with each other."""
     for seed in range(5):
         made = simulate(seed, Plan(raters=3, bad=("random",), clips_each=60))
-        assert [rater.state for rater in screen(made.answers)] == ["excluded", "accepted", "accepted"]
+        found = screen(made.answers)
+        assert [rater.state for rater in found] == ["excluded", "accepted", "accepted"]
+        values = [next(check.value for check in rater.checks if check.check == "agreement") for rater in found]
+        assert values[1] == pytest.approx(values[2])  # each is the other's only peer
+        assert (values[1] or 0) > 0.7
 
 
 def test_nobody_is_judged_on_a_handful_of_clips() -> None:
