@@ -5,6 +5,7 @@ Nothing that a server can hold makes this fail: what cannot be read is a finding
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -27,10 +28,13 @@ class Form:
     controls: Mapping[str, Control]
     degrees: tuple[str, ...] = ()
 
+    @functools.cached_property
+    def _words(self) -> dict[str, frozenset[str]]:
+        return {name: frozenset(path[0] for path in control.values) for name, control in self.controls.items()}
+
     def words(self, name: str) -> frozenset[str]:
         """Give the words of a control: none where there is no such control, or its answers are free."""
-        control = self.controls.get(name)
-        return frozenset(path[0] for path in control.values) if control else frozenset()
+        return self._words.get(name, frozenset())
 
     def paths(self, name: str) -> frozenset[tuple[str, ...]]:
         """Give the paths of a taxonomy."""

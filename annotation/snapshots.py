@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
+import orjson
 
 from annotation.pseudonyms import ADDRESS, Pseudonyms
 from schemas.errors import DataError
@@ -48,7 +49,7 @@ class Snapshot(msgspec.Struct, frozen=True, order=True):
             raise DataError(f"{self.path} cannot be read ({error}): restore it from a backup") from None
         if _digest(packed) != self.digest:
             raise DataError(f"{self.path} is not what was written: restore it from a backup")
-        tasks: Tasks = json.loads(packed)
+        tasks: Tasks = _read(packed)
         return tasks
 
 
@@ -69,7 +70,7 @@ class Event(msgspec.Struct, frozen=True):
 def parse_export(content: bytes, name: str) -> Tasks:
     """Read a JSON export. Raises DataError where it is none, such as a CSV or a JSON_MIN export."""
     try:
-        tasks = json.loads(content)
+        tasks = _read(content)
     except ValueError as error:
         raise DataError(f"{name}: no JSON export: {error}") from None
     if not isinstance(tasks, list):
@@ -197,17 +198,26 @@ def keep_snapshot(project: Path, tasks: Tasks, at: datetime, *, latest: bool) ->
 
 def replay(project: Path) -> Iterator[Event]:
     """Tell the history of all submissions and drafts from the snapshots, oldest event first."""
+    for events, _ in history(project):
+        yield from events
+
+
+def history(project: Path) -> Iterator[tuple[list[Event], Tasks]]:
+    """Yield of each snapshot, oldest first, what happened since the one before, and its tasks."""
     before: dict[str, tuple[str, Entry]] = {}
     for snapshot in list_snapshots(project):
-        now = entries(snapshot.tasks())
+        tasks = snapshot.tasks()
+        now = entries(tasks)
+        events = []
         for name in sorted(now.keys() | before.keys()):
             if name not in now:
-                yield Event(snapshot.at, "gone", name, *before[name])
+                events.append(Event(snapshot.at, "gone", name, *before[name]))
             elif name not in before:
-                yield Event(snapshot.at, "new", name, *now[name])
+                events.append(Event(snapshot.at, "new", name, *now[name]))
             elif now[name] != before[name]:
-                yield Event(snapshot.at, "changed", name, *now[name])
+                events.append(Event(snapshot.at, "changed", name, *now[name]))
         before = now
+        yield events, tasks
 
 
 def entries(tasks: Tasks) -> dict[str, tuple[str, Entry]]:
@@ -225,6 +235,14 @@ def _canonical(tasks: Tasks) -> bytes:
         for task in sorted(tasks, key=_id)
     ]
     return _written(ordered)
+
+
+def _read(content: bytes) -> Any:
+    """Read JSON; the slow way where it holds what orjson knows nothing of, such as half characters."""
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return json.loads(content)
 
 
 def _written(value: object) -> bytes:
