@@ -26,6 +26,8 @@ BUSY = frozenset({500, 502, 503, 504})
 SECONDS_TO_ANSWER = 60.0
 PATIENCE = 180.0
 """Seconds for which a server that fails is asked again: longer than a restart takes (5 s warm, 45 s cold)."""
+PATIENCE_AT_FIRST = 20.0
+"""Seconds for which a server is asked that has not answered yet: an address may be mistyped."""
 WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 LONGEST_WAIT = 60.0
 
@@ -91,6 +93,7 @@ class LabelStudio:
         self._access: str | None = None
         self.tell = told
         self._patience = patience
+        self._answered = False
 
     def close(self) -> None:
         """Close the connection."""
@@ -200,9 +203,10 @@ class LabelStudio:
         """Replace the data of a task."""
         self._read("PATCH", f"/api/tasks/{task}/", body={"data": data})
 
-    def delete_task(self, task: int) -> None:
-        """Delete a task; one that is gone is fine."""
-        self._read("DELETE", f"/api/tasks/{task}/", gone=True)
+    def delete_tasks(self, project: int, tasks: Sequence[int]) -> None:
+        """Delete tasks with all that hangs on them; those that are gone are fine."""
+        body = {"selectedItems": {"all": False, "included": list(tasks)}}
+        self._read("POST", f"/api/dm/actions/?id=delete_tasks&project={project}", body=body, again=True)
 
     def add_prediction(self, task: int, model_version: str, result: list[dict[str, Any]]) -> None:
         """Add a prediction to a task. Raises AnswerLostError where it may be there."""
@@ -232,8 +236,9 @@ class LabelStudio:
         *,
         body: Any = None,
         gone: bool = False,
+        again: bool = False,
     ) -> Any:
-        status, text = self._exchange(method, f"{path}?{urlencode(fields)}" if fields else path, body)
+        status, text = self._exchange(method, f"{path}?{urlencode(fields)}" if fields else path, body, again=again)
         if gone and status == 404:
             return None
         if status == 404:
@@ -252,7 +257,8 @@ class LabelStudio:
 
         Raises AnswerLostError for a POST that may be taken, unless it may be sent `again`.
         """
-        end, tries, renewed = time.monotonic() + self._patience, 0, False
+        patience = self._patience if self._answered else min(self._patience, PATIENCE_AT_FIRST)
+        end, tries, renewed = time.monotonic() + patience, 0, False
         while True:
             wait = WAITS[min(tries, len(WAITS) - 1)]
             taken = False
@@ -270,6 +276,7 @@ class LabelStudio:
                 self._connection.close()
                 why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             else:
+                self._answered = True
                 if status == 401 and self._access and not renewed:
                     self._access, renewed = None, True
                     continue

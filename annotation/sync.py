@@ -32,7 +32,7 @@ from annotation.folder import (
     read_project,
     read_tasks,
 )
-from annotation.server import AnswerLostError, LabelStudio, ServerTask
+from annotation.server import EXPORTED, AnswerLostError, LabelStudio, ServerTask
 from dataset_builder.progress import Tracker, untracked
 from schemas.errors import CallError, DataError
 
@@ -416,8 +416,10 @@ def _bring(
         done.removed += remove
         if done.dry_run:
             return
-        for task_id in remove:
-            server.delete_task(task_id)
+        for start in range(0, len(remove), EXPORTED):
+            part = remove[start : start + EXPORTED]
+            just_begun = _busy(server, stored.project_id, part)
+            server.delete_tasks(stored.project_id, [task_id for task_id in part if task_id not in just_begun])
         _import(server, stored.project_id, found.new, max((task.id for task in held), default=0), track)
         for task, there in _still_free(server, stored.project_id, changed, force=force, kept=kept, track=track):
             _change_task(server, task, there, stored.model_versions)
@@ -505,22 +507,23 @@ def _to_remove(doubles: Sequence[Sequence[ServerTask]], busy: set[int], doubled:
 
 
 def _import(server: LabelStudio, project_id: int, tasks: Sequence[Task], after: int, track: Tracker) -> None:
-    """Add tasks in batches; after a lost answer, those of the batch that are not there."""
+    """Add tasks in batches, each time those of it that nobody has added meanwhile: no other sync, no lost request."""
     if not tasks:
         return
     advance = track("tasks added", len(tasks))
+    there: set[str | None] = set()
     for start in range(0, len(tasks), BATCH):
-        batch = left = tasks[start : start + BATCH]
+        batch = tasks[start : start + BATCH]
         for tries in range(LOST):
+            for task in server.tasks(project_id, after):
+                there.add(task.key)
+                after = task.id
             try:
-                server.import_tasks(project_id, [_as_sent(task) for task in left])
+                if left := [task for task in batch if task.key not in there]:
+                    server.import_tasks(project_id, [_as_sent(task) for task in left])
                 break
             except AnswerLostError as error:
                 _wait(server, tries, error)
-                there = {task.key for task in server.tasks(project_id, after)}
-                left = [task for task in batch if task.key not in there]
-                if not left:
-                    break
         else:
             raise CallError(f"{server.url} does not answer when it is sent tasks; run sync again to go on")
         for _ in batch:

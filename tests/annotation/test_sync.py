@@ -381,7 +381,7 @@ def test_a_personal_access_token_does(label_studio: LiveServer, folder: Path) ->
 
 @pytest.mark.parametrize("part", ["/import", "/api/tasks/"])
 def test_a_server_that_restarts_in_between(label_studio: LiveServer, folder: Path, part: str) -> None:
-    write(folder, [task(number) for number in range(1200)])
+    write(folder, [task(number) for number in range(600)])
     restarts: list[threading.Thread] = []
 
     def restart() -> None:
@@ -401,7 +401,7 @@ def test_a_server_that_restarts_in_between(label_studio: LiveServer, folder: Pat
         for each in restarts:
             each.join()
     assert len(restarts) == 1
-    assert len(done.new) == 1200
+    assert len(done.new) == 600
     assert keys(label_studio, folder) == all_keys(folder)
     assert not synced(folder, label_studio).changes()
 
@@ -425,11 +425,11 @@ def at_once(works: list[Callable[[], object]]) -> list[BaseException]:
 
 @pytest.mark.parametrize("made", [False, True])
 def test_two_syncs_at_once(label_studio: LiveServer, folder: Path, made: bool) -> None:
-    write(folder, [task(number) for number in range(700)])
+    write(folder, [task(number) for number in range(600)])
     if made:
         write(folder, [task(0)])
         synced(folder, label_studio)
-        write(folder, [task(number) for number in range(700)])
+        write(folder, [task(number) for number in range(600)])
     copy = folder.parent / "copy"
     shutil.copytree(folder, copy)
     assert at_once([lambda: synced(folder, label_studio), lambda: synced(copy, label_studio)]) == []
@@ -513,7 +513,6 @@ def test_the_command_line(label_studio: LiveServer, folder: Path, vqa2: Cli, mon
     assert f"changed {task(0).key}" in told.stdout
     assert "fps: 29.97 -> 25.0" in told.stdout
     assert vqa2("annotate", "sync", folder / "nothing", "--url", label_studio.url).returncode == 2
-    assert vqa2("annotate", "sync", folder, "--url", "http://127.0.0.1:1/x").returncode == 2
     other = {"label_config": CONFIG.replace("level", "quality")}
     label_studio.ask("PATCH", f"/api/projects/{found['project_id']}/", other)
     changed = vqa2("annotate", "sync", folder, "--url", label_studio.url)
