@@ -22,7 +22,9 @@ from annotation.pseudonyms import ADDRESS, Pseudonyms
 from schemas.errors import DataError
 
 FOLDER = "snapshots"
-_PERSONAL = frozenset({"created_username", "username", "first_name", "last_name", "avatar", "initials", "phone"})
+_PERSONAL = frozenset(
+    {"email", "created_username", "username", "first_name", "last_name", "avatar", "initials", "phone"}
+)
 _PASSING = frozenset({"created_ago"})
 _RATERS_OWN = frozenset({"result", "data"})
 """What raters and the project wrote is kept to the letter; names are not looked for in it."""
@@ -246,7 +248,7 @@ def _read(content: bytes) -> Any:
 
 
 def _written(value: object) -> bytes:
-    """Write JSON in one form; integers of any size, and half characters that no file can hold as `?`."""
+    """Write JSON in one form; half characters, which no file can hold, become `?`."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
