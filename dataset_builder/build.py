@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 from collections import Counter, defaultdict
@@ -16,8 +15,9 @@ import msgspec
 
 import dataset_builder.sources
 import stages
+from dataset_builder import engine
 from dataset_builder.card import card
-from dataset_builder.clip_stages import tools
+from dataset_builder.clip_stages import sha256_of, tools
 from dataset_builder.conversations import sample_of
 from dataset_builder.corpus import (
     CARD,
@@ -36,7 +36,7 @@ from dataset_builder.gathering.state import Gathered, Means, OtherPartsError, Ru
 from dataset_builder.streaming.records import add_sessions
 from dataset_builder.versions import add_versions, distortions_of
 from schemas import SCHEMA_VERSION
-from schemas.errors import CallError
+from schemas.errors import CallError, DataError
 from schemas.manifest import ConfigCount, Manifest, Quarantined
 from schemas.pair import Pair
 from schemas.plugins import load_plugin, plugin_names
@@ -83,6 +83,8 @@ def build(
     if recipe.distort:
         distortions_of(recipe, recipe.distort, means.plugins)  # a wrong name is told before clips are read for hours
     run = Run(recipe, recipe_path.parent, means, (means.work or work_folder(out)).resolve())
+    if run.work == out.resolve() or out.resolve() in run.work.parents:
+        raise CallError(f"{str(run.work)!r} is the corpus, or lies in it: give another folder with --work")
     gathered = gather(run, [out, run.work, recipe_path, *unfinished(out)])
     run.refuse_unfinished()
     distorted = add_versions(gathered, run, recipe.distort, run.work / "media") if recipe.distort else set()
@@ -92,17 +94,24 @@ def build(
         raise OtherPartsError([])
     portable = _portable(recipe)
     answered = _ask(gathered, portable, asked, distorted | played)
-    with replacing(out) as partial:
-        _write_data(partial, gathered, run, answered)
-        _write_records(partial, gathered, portable, answered)
-        manifest = _finish(partial, gathered, portable, answered)
+    try:
+        with replacing(out) as partial:
+            _write_data(partial, gathered, run, answered)
+            _write_records(partial, gathered, portable, answered)
+            manifest = _finish(partial, gathered, portable, answered)
+    except OSError as error:
+        if error.errno in engine.NO_PLACE:
+            raise engine.no_place(repr(str(out)), error.errno) from None
+        raise
     if recipe.media != "copy":
         shutil.rmtree(run.work / "media", ignore_errors=True)  # nobody asked to keep these
     return Built(out, manifest, sorted(gathered.quarantine, key=_quarantine_order))
 
 
 def work_folder(out: Path) -> Path:
-    """Say where the work of a build is kept that nobody gave a place."""
+    """Say where the work of a build is kept that nobody gave a place. Raises CallError where `out` has no name."""
+    if not out.name:
+        raise CallError(f"{str(out)!r} names no folder to be made: give one with --out")
     return out.with_name(f"{out.name}.work")
 
 
@@ -245,17 +254,30 @@ def _write_data(partial: Path, gathered: Gathered, run: Run, answered: dict[str,
     for path, record_id in sorted(shown.items()):
         target = partial / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        _put(gathered.files[record_id], target, rendered=gathered.records[record_id].origin is not None)
+        _put(gathered.files[record_id], target, gathered.records[record_id])
         advance()
 
 
-def _put(file: Path, target: Path, *, rendered: bool) -> None:
-    """Copy a clip into the corpus. One that was rendered here may stand in two places without taking room twice."""
+def _put(file: Path, target: Path, record: Record) -> None:
+    """Copy a clip into the corpus. One that was rendered here may stand in two places without taking room twice.
+
+    Raises DataError for a file that is not what its record says: changed, gone, or damaged since.
+    """
+    rendered = record.origin is not None
+    if not file.is_file():
+        raise DataError(f"{record.id}: the file is gone since it was read: build again")
+    try:
+        if not rendered:
+            raise FileExistsError  # the user's own file must not change with the corpus
+        os.link(file, target)
+    except OSError:  # that, another file system, or one without links
+        shutil.copyfile(file, target)
+    if sha256_of(target) == record.media.sha256:
+        return
     if rendered:
-        with contextlib.suppress(OSError):  # another file system, or one without links
-            os.link(file, target)
-            return
-    shutil.copyfile(file, target)
+        file.unlink()
+        raise DataError(f"{record.id}: {file} was damaged since it was rendered and is removed: build again")
+    raise DataError(f"{record.id}: the file changed since it was read: build again")
 
 
 def _write_records(partial: Path, gathered: Gathered, recipe: BuildRecipe, answered: dict[str, list[Sample]]) -> None:

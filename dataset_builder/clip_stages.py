@@ -16,10 +16,14 @@ import PIL
 
 from dataset_builder.engine import Item, Stage, Work, source_digest
 from dataset_builder.video import inspect
+from dataset_builder.video.opening import AbsentError
 from schemas.errors import DataError
 from schemas.record import Media
 
 HASH = Stage("hash", "dataset_builder.clip_stages:hash_clip")
+
+
+CHANGED = "the file changed while the clips were read: run it again with --retry-failed"
 
 
 class ChangedError(DataError):
@@ -52,11 +56,11 @@ def hash_work(item_id: str, path: Path) -> Work:
 
 
 def hash_clip(item: Item) -> Item:
-    """Hash one file: {path} to {sha256}. Raises DataError for one that cannot be read."""
+    """Hash one file: {path} to {sha256}. Raises AbsentError for one that cannot be read."""
     try:
         return {"sha256": sha256_of(Path(item["path"]))}
     except OSError as error:
-        raise DataError(f"the file cannot be read ({error.strerror})") from None
+        raise AbsentError(f"the file cannot be read ({error.strerror})") from None
 
 
 def sha256_of(path: Path) -> str:
@@ -77,7 +81,7 @@ def probe_clip(item: Item) -> Item:
     """
     media = inspect(Path(item["path"]), "clip")
     if media.sha256 != item["sha256"]:
-        raise ChangedError("the file changed while the clips were read: build again")
+        raise ChangedError(CHANGED)
     return {**msgspec.to_builtins(media), "path": ""}
 
 

@@ -69,7 +69,7 @@ def build(
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try again what failed before.")] = False,
     engine: Annotated[str, typer.Option(help="local, or ray for a cluster.")] = "local",
     ray_address: Annotated[str | None, typer.Option(help="The cluster's head, HOST:PORT, or auto.")] = None,
-    memory: Annotated[int | None, typer.Option(min=256, help="Megabytes that a process may take.")] = None,
+    memory: Annotated[int | None, typer.Option(min=1024, help="Megabytes that a process may take.")] = None,
     plugins: Plugins = None,
     as_json: AsJson = False,
 ) -> None:
@@ -83,7 +83,7 @@ def build(
 
     wanted = load(recipe, BuildRecipe, overrides or [])
     folder = out or Path(f"{wanted.name}-corpus")
-    share = part_of(part) if part else None
+    share = None if part is None else part_of(part)
     runs_on = engine_of(engine, workers=workers, memory=memory, address=ray_address)
     try:
         with tracker() as track:
@@ -92,6 +92,11 @@ def build(
     except OtherPartsError as others:
         _show_part(part or "", others.stages, as_json=as_json)
         return
+    except KeyboardInterrupt:
+        typer.echo(
+            f"interrupted: what is done is kept in {work or work_folder(folder)}, call it again to go on", err=True
+        )
+        raise typer.Exit(130) from None
     manifest, limit = built.manifest, wanted.max_quarantine
     if as_json:
         counts = {config: count.splits for config, count in manifest.configs.items()}
@@ -108,6 +113,10 @@ def build(
         _show_build(folder, built.manifest.configs, built.quarantine, wanted.stages)
         for remark in manifest.remarks:
             typer.echo(f"Note: {remark}")
+        if manifest.transient:
+            typer.echo(
+                f"Note: {manifest.transient} of these say something of the machine: --retry-failed tries them again"
+            )
     if limit is not None and manifest.quarantined > limit:
         typer.echo(f"{manifest.quarantined} inputs are in quarantine, the recipe allows {limit}", err=True)
         raise typer.Exit(1)

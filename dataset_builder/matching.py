@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 
+from dataset_builder.leftovers import CACHE_TAG
 from schemas.errors import CallError
 from schemas.record import refuse_path
 
@@ -21,7 +22,8 @@ class NoMatchError(ValueError):
 class ClipFolder:
     """The files below a folder of clips, and which of them a label means.
 
-    `unusable` lists (path, reason) of entries that cannot be clips; folders and files in `left_out` are not looked at.
+    `unusable` lists (path, reason) of entries that cannot be clips; folders and files in `left_out` are not looked at,
+    nor are folders that say that they hold what can be made again (`CACHEDIR.TAG`).
     Paths are relative to the folder, with `/`. Raises CallError if the folder is missing.
     """
 
@@ -62,7 +64,11 @@ class ClipFolder:
             self._refuse(folder, Path(error.filename), f"the folder cannot be read ({error.strerror})")
 
         for parent, folders, files in os.walk(folder, onerror=unreadable):
-            folders[:] = sorted(name for name in folders if (Path(parent) / name).resolve() not in left_out)
+            folders[:] = sorted(
+                name
+                for name in folders
+                if (Path(parent) / name).resolve() not in left_out and not (Path(parent) / name / CACHE_TAG).is_file()
+            )
             for name in list(folders):
                 if (Path(parent) / name).is_symlink():
                     self._refuse(folder, Path(parent) / name, "a linked folder is not entered: give the folder itself")

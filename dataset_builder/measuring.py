@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from dataset_builder.clip_stages import HASH, hash_work, tools
 from dataset_builder.engine import Engine, Item, Outcome, Stage, Work, run_stage, source_digest
+from dataset_builder.leftovers import mark_as_cache
+from dataset_builder.matching import ClipFolder
 from dataset_builder.progress import Tracker, untracked
 from dataset_builder.video import CLIP_SUFFIXES, decoded_frames, inspect
 from schemas.errors import CallError
@@ -36,17 +38,17 @@ STILL = 0.05
 def measure_folder(
     folder: Path, out: Path, work: Path, *, engine: Engine, timeout: float = 600.0, track: Tracker = untracked
 ) -> tuple[int, int]:
-    """Measure every clip below a folder: a JSON line for each in `out`, by path; one that fails has an `error`.
+    """Measure every clip below a folder: a JSON line for each in `out`, by path; what fails or is no file has `error`.
 
     What was measured is kept in `work` for the next run. Gives how many were measured and how many failed. Raises
-    CallError for a folder without clips, or a place that cannot be written.
+    CallError for a folder without clips, or a place that cannot be written or is among the clips.
     """
-    files = {
-        path.relative_to(folder).as_posix(): path
-        for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in CLIP_SUFFIXES and path.is_file()
-    }
-    if not files:
+    if out.is_dir() or folder.resolve() in out.resolve().parents:
+        raise CallError(f"{str(out)!r} is a folder or lies among the clips: name a file elsewhere")
+    mark_as_cache(work)
+    found = ClipFolder(folder, [work])
+    files = {name: folder / name for name in found.paths if PurePosixPath(name).suffix.lower() in CLIP_SUFFIXES}
+    if not files and not found.unusable:
         raise CallError(f"{str(folder)!r}: there are no clips in it")
 
     def done(what: str, stage: Stage, items: Sequence[Work]) -> dict[str, Outcome]:
@@ -62,14 +64,20 @@ def measure_folder(
     outcomes |= done(
         "measuring", measure_stage(), [measure_work(name, files[name], sha256) for name, sha256 in hashed.items()]
     )
+    outcomes |= {printable(name): Outcome(None, reason) for name, reason in found.unusable}
     partial = out.with_name(f".{out.name}.partial")
     with partial.open("wb") as file:
-        for name in sorted(files):
+        for name in sorted(outcomes):
             told = outcomes[name].result or {"error": outcomes[name].error}
             file.write(orjson.dumps({"clip": name, "sha256": hashed.get(name), **told}) + b"\n")
     partial.replace(out)
     failed = sum(outcome.error is not None for outcome in outcomes.values())
-    return len(files) - failed, failed
+    return len(outcomes) - failed, failed
+
+
+def printable(name: str) -> str:
+    """Write a file's name so that it can be written: bytes that are no UTF-8 become escapes."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def measure_stage() -> Stage:

@@ -9,7 +9,7 @@ from types import ModuleType
 import msgspec
 
 import dataset_builder.distortions
-from dataset_builder.clip_stages import media_of, probe_clip, tools
+from dataset_builder.clip_stages import CHANGED, ChangedError, hash_clip, media_of, probe_clip, tools
 from dataset_builder.distort import distort_item, truth_of
 from dataset_builder.encode import CARRIER
 from dataset_builder.engine import Item, Stage, Work, source_digest
@@ -132,10 +132,18 @@ def version_work(
 def make_version(item: Item) -> Item:
     """Render one version and look at it, as work for the engine.
 
-    Gives its Media as `probe_clip` does, and its path relative to `out_folder`.
+    Gives its Media as `probe_clip` does, and its path relative to `out_folder`. Raises ChangedError where the clean
+    file is not, before and after, the one that its record tells of.
     """
+    _refuse_changed(item)
     item = {**item, "media": {**item["media"], "path": "clean"}}
     made = render_item(item) if item["session"] else distort_item(item)
+    _refuse_changed(item)
     path = Path(item["out_folder"]) / made["path"]
     media = probe_clip({"path": str(path), "sha256": made["sha256"]})
     return {"media": media, "path": made["path"], "files": {made["path"]: media["bytes"]}}
+
+
+def _refuse_changed(item: Item) -> None:
+    if hash_clip({"path": item["source"]})["sha256"] != item["media"]["sha256"]:
+        raise ChangedError(CHANGED)

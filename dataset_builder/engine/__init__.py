@@ -6,11 +6,12 @@ machines. Functions travel by name ("package.module:function"), take one dict of
 """
 
 from dataset_builder.engine.local import LocalEngine, run, usable_cores
-from dataset_builder.engine.sandbox import Item, Outcome
+from dataset_builder.engine.sandbox import NO_PLACE, Item, Outcome, no_place
 from dataset_builder.engine.shards import Stage, Work, source_digest
 from dataset_builder.engine.stages import Engine, Part, StageResult, run_stage
 
 __all__ = [
+    "NO_PLACE",
     "Engine",
     "Item",
     "LocalEngine",
@@ -19,6 +20,7 @@ __all__ = [
     "Stage",
     "StageResult",
     "Work",
+    "no_place",
     "run",
     "run_stage",
     "source_digest",

@@ -111,7 +111,9 @@ class Sandbox:
         line = _read_line(child.stdout.fileno(), self._timeout)
         if line is None:
             self.end()
-            return Outcome(None, f"took longer than {self._timeout:g} s: raise the timeout", transient=True), 0
+            return Outcome(
+                None, f"took longer than {self._timeout:g} s: raise the timeout and use --retry-failed", transient=True
+            ), 0
         if not line:
             return self._died(child)
         answer = orjson.loads(line)

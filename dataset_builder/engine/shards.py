@@ -14,6 +14,7 @@ import importlib.util
 import os
 import socket
 import threading
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import FileIO
@@ -24,7 +25,7 @@ import orjson
 
 from dataset_builder.engine.sandbox import NO_PLACE, Item, Outcome, Sandbox, no_place
 from dataset_builder.leftovers import is_abandoned
-from schemas.errors import CallError
+from schemas.errors import CallError, DataError
 
 UNFINISHED = ".unfinished"
 """Where journals lie, in the folder of a stage."""
@@ -111,15 +112,15 @@ def part_name(index: int, work: Sequence[Work], keys: Sequence[str]) -> str:
 
 
 def read_part(path: Path) -> Iterator[tuple[str, Outcome]]:
-    """Yield id and outcome of every item of a part. Raises CallError if the part is gone or damaged."""
+    """Yield id and outcome of every item of a part. Raises CallError if the part is gone, DataError if damaged."""
     try:
         lines = path.read_bytes().splitlines()
         for _, item_id, outcome in map(_parsed, lines):
             yield item_id, outcome
     except FileNotFoundError:
         raise CallError(f"{path} is gone: another run with other inputs uses the same work folder") from None
-    except (orjson.JSONDecodeError, KeyError):
-        raise CallError(f"{path} is damaged: remove it and run again") from None
+    except ValueError:
+        raise DataError(f"{path} is damaged: remove it and run again") from None
 
 
 def run_shard(shard: Shard, sandbox: Sandbox, told: Callable[[Outcome], None]) -> ShardDone:
@@ -169,11 +170,16 @@ def _line(key: str, item_id: str, outcome: Outcome) -> bytes:
     value: Item = {"key": key, "id": item_id, "result": outcome.result}
     if outcome.error is not None:
         value |= {"error": outcome.error, "transient": outcome.transient}
-    return orjson.dumps(value) + b"\n"
+    written = orjson.dumps(value)
+    return b"%08x %b\n" % (zlib.crc32(written), written)
 
 
 def _parsed(line: bytes) -> tuple[str, str, Outcome]:
-    value = orjson.loads(line)
+    """Read a line. Raises ValueError for one that is not as it was written."""
+    checksum, _, written = line.partition(b" ")
+    if checksum != b"%08x" % zlib.crc32(written):
+        raise ValueError("a line is not as it was written")
+    value = orjson.loads(written)
     outcome = Outcome(value["result"], value.get("error"), value.get("transient", False))
     return value["key"], value["id"], outcome
 
@@ -190,7 +196,7 @@ def _known(shard: Shard) -> dict[str, Outcome]:
         for line in content[: content.rfind(b"\n") + 1].splitlines():
             try:
                 key, _, outcome = _parsed(line)
-            except (orjson.JSONDecodeError, KeyError):
+            except ValueError:
                 continue
             if key not in known or known[key].error is not None:
                 known[key] = outcome

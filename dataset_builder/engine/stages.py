@@ -19,7 +19,7 @@ import orjson
 from dataset_builder.engine.local import LocalEngine
 from dataset_builder.engine.sandbox import Outcome
 from dataset_builder.engine.shards import Shard, ShardDone, Stage, Work, key_of, part_name, read_part
-from schemas.errors import CallError
+from schemas.errors import CallError, DataError
 
 PLAN = "plan.json"
 BUCKETS = 128
@@ -168,9 +168,9 @@ def _shard_count(place: Path, wanted: int) -> int:
     try:
         count = orjson.loads(plan.read_bytes())["shards"]
     except (orjson.JSONDecodeError, KeyError):
-        raise CallError(f"{plan} is damaged: remove the folder {place.name!r} and run again") from None
+        raise DataError(f"{plan} is damaged: remove the folder {place.name!r} and run again") from None
     if count & (count - 1) or count < 1:
-        raise CallError(f"{plan}: {count} shards is no power of two: remove the folder {place.name!r} and run again")
+        raise DataError(f"{plan}: {count} shards is no power of two: remove the folder {place.name!r} and run again")
     return int(count)
 
 

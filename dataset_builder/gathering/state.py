@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dataset_builder.engine import Engine, LocalEngine, Outcome, Part, Stage, Work, run_stage
 from dataset_builder.labels import LabelRow
+from dataset_builder.leftovers import mark_as_cache
 from dataset_builder.progress import Tracker, untracked
 from schemas.annotation import Annotation
 from schemas.levels import LevelScale
@@ -58,6 +59,7 @@ class Run:
 
     def stage(self, what: str, stage: Stage, work: Sequence[Work], folder: Path) -> dict[str, Outcome]:
         """Run a stage with progress, keeping it in `folder`: the outcomes by id."""
+        mark_as_cache(self.work)
         advance = self.means.track(what, len(work))
         result = run_stage(
             replace(stage, timeout=self.recipe.timeout),

@@ -12,17 +12,27 @@ import msgspec
 import numpy as np
 from av.video.stream import VideoStream
 
-from dataset_builder.video.opening import MediaError, frame_rate, frames_of, is_still, opened, quarter_turns
+from dataset_builder.video.opening import (
+    AbsentError,
+    MediaError,
+    frame_rate,
+    frames_of,
+    is_still,
+    opened,
+    quarter_turns,
+)
 from schemas.record import Media
 
 
 def inspect(path: Path, relative: str) -> Media:
     """Decode a whole file and say what it is. `relative` becomes the path of the Media.
 
-    Raises MediaError for a file that is empty, no video or picture, audio only, truncated, or undecodable.
+    Raises MediaError for a file that is empty, no video or picture, audio only, truncated, undecodable, or damaged so
+    that the decoder has to guess what frames look like.
     """
     packets: list[int] = []
     times: list[int] = []
+    damaged: list[int] = []
     _refuse_cut_picture(path)
     count, width, height, pixel_format, turn = 0, 0, 0, "", 0
     sha256 = _sha256(path)
@@ -35,11 +45,17 @@ def inspect(path: Path, relative: str) -> Media:
                 raise MediaError(f"the picture size changes at frame {count}: cut or re-encode the clip")
             if frame.pts is not None:
                 times.append(frame.pts)
+            if frame.is_corrupt:
+                damaged.append(count)
             count += 1
         if count == 0:
             raise MediaError("no frame decodes")
         if len(packets) < stream.frames:
             raise MediaError(f"truncated: the header promises {stream.frames} frames, {len(packets)} are there")
+        if damaged:
+            raise MediaError(
+                f"damaged: {len(damaged)} of {count} frames do not decode whole, the first is {damaged[0]}"
+            )
         rate = frame_rate(stream)
         varies = _varies(times)
         # Where frames last differently, the clip lasts from its first to its last frame, and that for one frame more.
@@ -93,7 +109,7 @@ def _sha256(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise MediaError(f"the file cannot be read ({error.strerror})") from None
+        raise AbsentError(f"the file cannot be read ({error.strerror})") from None
 
 
 def _refuse_cut_picture(path: Path) -> None:
@@ -107,7 +123,7 @@ def _refuse_cut_picture(path: Path) -> None:
                 return
             data = head + file.read()
     except OSError as error:
-        raise MediaError(f"the file cannot be read ({error.strerror})") from None
+        raise AbsentError(f"the file cannot be read ({error.strerror})") from None
     whole = data.rstrip(b"\0").endswith(b";") if head == b"GIF8" else b"\xff\xd9" in data[data.find(b"\xff\xda") :]
     if not whole:
         raise MediaError("truncated: the picture has no end")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -46,6 +47,21 @@ class MediaError(DataError):
     """A file that is no readable clip; the message says why."""
 
 
+class AbsentError(MediaError):
+    """A file that the system does not give: it may another time, so this says nothing of the clip."""
+
+    transient = True
+
+
+def refusal(error: av.FFmpegError, what: str) -> MediaError:
+    """Make the error of a clip that FFmpeg refuses. Raises MemoryError where that was for want of memory."""
+    if error.errno == errno.ENOMEM:
+        raise MemoryError from None
+    if error.errno in {errno.EIO, errno.ENOENT, errno.EACCES, errno.ESTALE}:
+        return AbsentError(f"the file cannot be read ({error.strerror})")
+    return MediaError(f"{what} ({error.strerror})")
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a file by content, never by name: `file:` keeps `-`, `:` and `%d` in a name from meaning anything."""
@@ -56,9 +72,9 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
         # A title that is not UTF-8 makes no clip unreadable.
         container = av.open(f"file:{path}", options=options, metadata_errors="replace")
     except av.FFmpegError as error:
-        raise MediaError(f"no readable video or picture ({error.strerror})") from None
+        raise refusal(error, "no readable video or picture") from None
     except OSError as error:
-        raise MediaError(f"the file cannot be read ({error.strerror})") from None
+        raise AbsentError(f"the file cannot be read ({error.strerror})") from None
     with container:
         if PLAYLISTS & set(container.format.name.split(",")) and not is_still(container):
             raise MediaError(f"a {container.format.name} playlist points at other files: give the clip itself")
@@ -80,7 +96,7 @@ def frames_of(container: InputContainer, stream: VideoStream, sizes: list[int] |
                 sizes.append(packet.size)
             yield from packet.decode()
     except av.FFmpegError as error:
-        raise MediaError(f"decoding fails ({error.strerror})") from None
+        raise refusal(error, "decoding fails") from None
 
 
 def is_still(container: InputContainer) -> bool:

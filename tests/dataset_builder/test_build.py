@@ -230,7 +230,7 @@ def test_nothing_beside_the_corpus_is_touched(own_folder: Path) -> None:
     with pytest.raises(CallError):
         make(own_folder, "fails", "sources.0.table=nope.csv")
     assert all((path / "precious").read_text() == "mine" for path in beside.values())
-    assert {p.name for p in own_folder.parent.iterdir()} == {"own", "corpus", *beside}
+    assert {p.name for p in own_folder.parent.iterdir()} == {"own", "corpus", "corpus.work", *beside}
 
 
 def test_groups_shared_by_two_tables_never_straddle(own_folder: Path) -> None:

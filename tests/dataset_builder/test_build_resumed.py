@@ -13,7 +13,12 @@ from pathlib import Path
 import pytest
 
 from dataset_builder.check import check
+from dataset_builder.clip_stages import ChangedError
 from dataset_builder.corpus import read_records
+from dataset_builder.distort import applied
+from dataset_builder.versions import make_version, version_work
+from dataset_builder.video import inspect
+from schemas.record import Origin, Record
 from tests.conftest import Cli
 
 RECIPE = """\
@@ -163,3 +168,54 @@ def test_a_place_that_cannot_be_written_is_one_line(folder: Path, vqa2: Cli) -> 
     assert refused.returncode == 2
     assert "error: cannot write to" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_a_clip_that_changes_while_it_is_distorted_gives_no_version(tmp_path: Path, folder: Path) -> None:
+    clip = folder / "clips" / "phone.mp4"
+    record = Record(
+        id="mine/phone.mp4", source="mine", licence="", group="g", split="train", media=inspect(clip, "phone.mp4")
+    )
+    origin = Origin(record_id=record.id, sha256=record.media.sha256, chain=[applied("noise", 3)], seed=0, encoder={})
+    work = version_work("v", clip, record, origin, folder=tmp_path / "made", plugins=[])
+    assert make_version({**work.content, **work.arguments})["media"]["frames"] == record.media.frames
+    shutil.copyfile(folder / "clips" / "bikes.mp4", clip)
+    with pytest.raises(ChangedError, match="the file changed while the clips were read") as refused:
+        make_version({**work.content, **work.arguments})
+    assert refused.value.transient
+
+
+def test_a_rendered_clip_that_is_damaged_later_is_found_and_made_again(folder: Path, vqa2: Cli) -> None:
+    out = folder.parent / "corpus"
+    vqa2("build", folder / "recipe.yaml", "--out", out)
+    before = tree(out)
+    rendered = sorted((folder.parent / "corpus.work" / "media").rglob("*.mp4"))[0]
+    content = bytearray(rendered.read_bytes())
+    content[3000] ^= 255
+    rendered.write_bytes(content)
+    refused = vqa2("build", folder / "recipe.yaml", "--out", out)
+    assert refused.returncode == 1
+    assert "was damaged since it was rendered and is removed: build again" in refused.stderr
+    assert vqa2("build", folder / "recipe.yaml", "--out", out).returncode == 0
+    assert tree(out) == before
+
+
+def test_places_that_cannot_be_are_refused_at_once(folder: Path, vqa2: Cli) -> None:
+    recipe = folder / "recipe.yaml"
+    for wrong, told in (
+        (["--out", "."], "names no folder to be made"),
+        (["--out", folder.parent / "c", "--work", folder.parent / "c"], "is the corpus, or lies in it"),
+        (["--out", folder.parent / "c", "--part", ""], "write I/N"),
+    ):
+        refused = vqa2("build", recipe, *wrong)
+        assert (refused.returncode, told in refused.stderr) == (2, True), refused.stderr
+
+
+def test_what_lies_in_a_work_folder_is_no_input(folder: Path, vqa2: Cli) -> None:
+    inside = folder / "clips" / "corpus"
+    first = json.loads(vqa2("build", folder / "recipe.yaml", "--out", inside, "--json").stdout)
+    other = folder.parent / "other"
+    shutil.rmtree(inside)
+    assert json.loads(vqa2("build", folder / "recipe.yaml", "--out", other, "--json").stdout) == {
+        **first,
+        "corpus": str(other),
+    }

@@ -11,7 +11,7 @@ import pytest
 from dataset_builder import engine
 from dataset_builder.engine import LocalEngine, Stage, StageResult, Work
 from dataset_builder.engine.choice import engine_of, part_of
-from schemas.errors import CallError
+from schemas.errors import CallError, DataError
 from tests.dataset_builder.faulty import render
 
 RENDER = Stage("render", "tests.dataset_builder.faulty:render")
@@ -142,10 +142,10 @@ def test_two_items_of_one_id_are_refused(tmp_path: Path) -> None:
 def test_what_is_damaged_is_named(tmp_path: Path) -> None:
     result = run(work(texts(2), tmp_path), tmp_path)
     result.parts[0].write_bytes(b"{broken\n")
-    with pytest.raises(CallError, match="is damaged: remove it"):
+    with pytest.raises(DataError, match="is damaged: remove it"):
         list(result.outcomes())
     (tmp_path / "work" / "render" / "plan.json").write_bytes(b"{}")
-    with pytest.raises(CallError, match=r"plan\.json is damaged"):
+    with pytest.raises(DataError, match=r"plan\.json is damaged"):
         run(work(texts(2), tmp_path), tmp_path)
 
 

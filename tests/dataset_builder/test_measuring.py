@@ -96,3 +96,12 @@ def test_a_folder_is_measured_whole_and_not_again(tmp_path: Path, real_clips: di
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "m.jsonl.work").rglob("*.jsonl")}
     vqa2("measure", folder, "--out", tmp_path / "m.jsonl")
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "m.jsonl.work").rglob("*.jsonl")} == before
+
+
+def test_a_clip_is_never_written_over(tmp_path: Path, real_clips: dict[str, Path], vqa2: Cli) -> None:
+    shutil.copyfile(real_clips["bikes"], tmp_path / "a.mp4")
+    for place in (tmp_path / "a.mp4", tmp_path):
+        refused = vqa2("measure", tmp_path, "--out", place)
+        assert refused.returncode == 2
+        assert "is a folder or lies among the clips" in refused.stderr
+    assert (tmp_path / "a.mp4").read_bytes() == real_clips["bikes"].read_bytes()

@@ -235,3 +235,13 @@ def test_short_matroska_files_are_held_to_their_duration(tmp_path: Path) -> None
 def test_a_variable_frame_rate_lasts_as_long_as_its_times(tmp_path: Path) -> None:
     path = encode(tmp_path / "vfr.mkv", picture(4), times=[0, 100, 200, 2000])
     assert inspect(path, "x").duration > 2
+
+
+def test_a_clip_that_is_damaged_in_its_middle_is_refused_by_name(tmp_path: Path, real_clips: dict[str, Path]) -> None:
+    content = bytearray(real_clips["bikes"].read_bytes())
+    for place in range(20_000, 30_000, 501):
+        content[place] ^= 255
+    damaged = tmp_path / "damaged.mp4"
+    damaged.write_bytes(content)
+    with pytest.raises(MediaError, match=r"damaged: \d+ of \d+ frames do not decode whole|decoding fails"):
+        inspect(damaged, "damaged.mp4")
