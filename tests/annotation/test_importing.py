@@ -112,11 +112,13 @@ def test_what_was_submitted_is_what_is_imported(depict: Path) -> None:
 
 def test_the_same_again_gives_the_same_bytes(depict: Path) -> None:
     tasks = [ex.task(1, ex.data(KEYS[0]), [ex.annotation(11, ex.full(), 7), ex.annotation(12, [], 8)])]
+    tasks.append(ex.task(2, ex.data(KEYS[1]), [ex.annotation(13, LEVELS)]))
     take(depict, tasks, latest=True)
     first, shots = outputs(depict), [shot.path.read_bytes() for shot in list_snapshots(depict)]
     later = deepcopy(tasks)
     later[0]["annotations"].reverse()
     later[0]["annotations"][0]["prediction"]["created_ago"] = "5 days"
+    later.reverse()
     done = take(depict, later, latest=True)
     assert outputs(depict) == first
     assert [shot.path.read_bytes() for shot in list_snapshots(depict)] == shots
