@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -284,7 +284,8 @@ def _write(folder: Path, given: _Given, wanted: Sequence[Wanted], media: _Media,
         config=given.config,
         tasks=tasks,
         roles=roles,
-        gold=[given.gold[name] for name in sorted(shown)],
+        gold=_named(given, shown),
+        pairs=[pair for name in sorted(given.pairs) for pair in given.pairs[name]],
         guidelines=guideline_page(given.recipe),
     )
 
@@ -298,9 +299,14 @@ def _write_qualification(folder: Path, given: _Given, wanted: Sequence[Wanted], 
         config=given.config,
         tasks=[msgspec.structs.replace(task, predictions=[]) for task in tasks],
         roles=roles,
-        gold=[given.gold[name] for name in sorted(role.record_id for role in roles)],
+        gold=_named(given, {role.record_id for role in roles}),
         guidelines=guideline_page(given.recipe, qualification=True),
     )
+
+
+def _named(given: _Given, names: Collection[str]) -> list[Annotation]:
+    """Give the known answers of clips, by the ids of their records."""
+    return [msgspec.structs.replace(given.gold[name], clip=name) for name in sorted(names)]
 
 
 def _project(given: _Given, media: _Media, *, qualification: bool = False) -> Project:

@@ -16,6 +16,7 @@ import msgspec
 
 from schemas.annotation import Annotation
 from schemas.errors import CallError, DataError
+from schemas.pair import Pair
 from schemas.response import Role
 
 PROJECT = "project.json"
@@ -23,6 +24,7 @@ CONFIG = "config.xml"
 TASKS = "tasks.jsonl"
 ROLES = "roles.jsonl"
 GOLD = "gold.jsonl"
+PAIRS = "pairs.jsonl"
 MEDIA = "media"
 GUIDELINES = "guidelines.html"
 SERVER = "server.json"
@@ -122,6 +124,12 @@ def read_gold(folder: Path) -> list[Annotation]:
     return list(_rows(path, Annotation)) if path.is_file() else []
 
 
+def read_pairs(folder: Path) -> list[Pair]:
+    """Read the pairs that are reviewed: none where clips are depicted. Raises DataError."""
+    path = folder / PAIRS
+    return list(_rows(path, Pair)) if path.is_file() else []
+
+
 def write_project(
     folder: Path,
     *,
@@ -129,7 +137,8 @@ def write_project(
     config: str,
     tasks: Iterable[Task],
     roles: Iterable[TaskRole],
-    gold: Iterable[Annotation],
+    gold: Iterable[Annotation] = (),
+    pairs: Iterable[Pair] = (),
     guidelines: str,
 ) -> None:
     """Write the files of a project, `project.json` last; each is there whole, and other files stay as they are."""
@@ -138,6 +147,7 @@ def write_project(
     _put(folder / TASKS, _lines(tasks))
     _put(folder / ROLES, _lines(roles))
     _put(folder / GOLD, _lines(gold))
+    _put(folder / PAIRS, _lines(pairs))
     _put(folder / GUIDELINES, guidelines.encode())
     described = json.dumps(msgspec.to_builtins(project), indent=2, ensure_ascii=False)
     _put(folder / PROJECT, described.encode() + b"\n")

@@ -27,6 +27,7 @@ from annotation.agreement.measures import (
 from annotation.agreement.page import page
 from annotation.agreement.review import ReviewAgreement, decide, review_agreement
 from annotation.agreement.screening import Screened, Thresholds, screen
+from annotation.folder import read_pairs
 from schemas.errors import CallError, DataError
 from schemas.pair import Pair
 from schemas.response import Response
@@ -81,7 +82,7 @@ def agree(
 ) -> Agreement:
     """Measure agreement in a project folder, screen its raters and write the results into it.
 
-    `pairs` is the JSONL file that is reviewed (None: the one that the recipe names, if it is found).
+    `pairs` is the JSONL file that is reviewed (None: the project's).
     Raises CallError and DataError as `read_answers` and `screen` do.
     """
     answers = read_answers(folder)
@@ -91,7 +92,7 @@ def agree(
     verdicts = decide(going_on) if answers.kind == "review" else []
     ratings = _ratings(answers, going_on)
     depict, project = answers.kind == "depict", answers.project
-    known = {} if depict else _pairs(answers, folder, pairs)
+    known = {} if depict else _pairs(folder, pairs)
     found = Agreement(
         project=project.name if project else "",
         title=(project.title or project.name) if project else "",
@@ -152,15 +153,14 @@ def _ratings(answers: Answers, going_on: Iterable[Response]) -> list[tuple[str, 
     )
 
 
-def _pairs(answers: Answers, folder: Path, path: Path | None) -> dict[str, Pair]:
-    """Read the pairs by id: from `path`, or from where the recipe has them, below here or beside the project."""
-    if path is not None and not path.is_file():
+def _pairs(folder: Path, path: Path | None) -> dict[str, Pair]:
+    """Read the pairs by id: from `path`, or those of the project."""
+    if path is None:
+        return {pair.id: pair for pair in read_pairs(folder)}
+    if not path.is_file():
         raise CallError(f"there is no file of pairs {str(path)!r}")
-    said = answers.project.recipe.get("pairs") if answers.project else None
-    places = [path] if path else [Path(said), folder.parent / said] if said else []
-    where = next((place for place in places if place.is_file()), None)
     pairs = {}
-    for _, pair in read_jsonl(where, Pair) if where else ():
+    for _, pair in read_jsonl(path, Pair):
         if isinstance(pair, Problem):
             raise DataError(str(pair))
         pairs[pair.id] = pair

@@ -167,12 +167,13 @@ def test_levels_stand_in_where_nobody_scored(tmp_path: Path) -> None:
 
 
 def test_a_review_gets_verdicts(tmp_path: Path) -> None:
-    (tmp_path / "pairs.jsonl").write_text(
+    pair = (
         '{"id":"p0","record_id":"c1","family":"temporal-centric","form":"open","question":"Q","answer":"A",'
         '"evidence":[],"generator":"template:when"}\n'
     )
     responses = [reviewed("r0", p0="accept"), reviewed("r1", p0="edit: B"), reviewed("r2", p0="accept", p1="accept")]
     folder = write(tmp_path / "p", responses, kind="review", recipe={"pairs": "pairs.jsonl"})
+    (folder / "pairs.jsonl").write_text(pair)
     found = agree(folder, USUAL)
     assert found.review is not None
     assert [(kind.of, kind.accepted) for kind in found.review.by_family] == [("temporal-centric", 1)]
