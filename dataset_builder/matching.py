@@ -19,6 +19,11 @@ class NoMatchError(ValueError):
     """No file, or more than one, is what a label means."""
 
 
+def printable(name: str) -> str:
+    """Write a file's name so that it can be written: bytes that are no UTF-8 become escapes."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 class ClipFolder:
     """The files below a folder of clips, and which of them a label means.
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from dataset_builder.clip_stages import HASH, hash_work, tools
 from dataset_builder.engine import Engine, Item, Outcome, Stage, Work, run_stage, source_digest
 from dataset_builder.leftovers import mark_as_cache
-from dataset_builder.matching import ClipFolder
+from dataset_builder.matching import ClipFolder, printable
 from dataset_builder.progress import Tracker, untracked
 from dataset_builder.video import CLIP_SUFFIXES, decoded_frames, inspect
 from schemas.errors import CallError
@@ -73,11 +73,6 @@ def measure_folder(
     partial.replace(out)
     failed = sum(outcome.error is not None for outcome in outcomes.values())
     return len(outcomes) - failed, failed
-
-
-def printable(name: str) -> str:
-    """Write a file's name so that it can be written: bytes that are no UTF-8 become escapes."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def measure_stage() -> Stage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -40,8 +41,10 @@ def probe_folder(
     from schemas.errors import CallError
     from schemas.recipe import BuildRecipe, load
 
-    if out is not None and out.is_dir():
-        raise CallError(f"{str(out)!r} is a folder: name a file")
+    if out is not None and (out.is_dir() or folder.resolve() in out.resolve().parents):
+        raise CallError(f"{str(out)!r} is a folder or lies among the clips: name a file elsewhere")
+    if not math.isfinite(timeout):
+        raise CallError("--timeout is a number of seconds")
     with tracker() as track:
         found = probe(
             folder,

@@ -12,7 +12,7 @@ import msgspec
 
 from dataset_builder import engine
 from dataset_builder.engine import Outcome
-from dataset_builder.matching import ClipFolder
+from dataset_builder.matching import ClipFolder, printable
 from dataset_builder.preflight.cost import pixels_of
 from dataset_builder.preflight.headers import Head
 from dataset_builder.preflight.labelled import used_by
@@ -143,7 +143,11 @@ def probe(
     seen = [outcomes[path] for path in chosen]
     told = failing(len(heads), len(chosen), sum(o.result is None for o in seen))
     took = {path: {**o.result, **o.result["media"]} for path, o in outcomes.items() if o.result is not None}
-    known = Known(heads, pixels_of(list(heads.values()), took), took, told, slots)
+    pixels = pixels_of(list(heads.values()), took)
+    # A header that does not hold may promise any number of frames: such a clip counts as a usual one.
+    usual = statistics.median(pixels.values()) if pixels else 0.0
+    pixels |= {path: min(pixels[path], usual) for path, o in outcomes.items() if o.result is None}
+    known = Known(heads, pixels, took, told, slots)
     prediction = None
     if took and wanted:
         advance = track("building a few on trial", 1)
@@ -163,7 +167,8 @@ def probe(
         contents=_contents(list(heads.values())),
         prediction=prediction,
         seed=seed,
-        rows=list(_rows(headers, heads, outcomes)),
+        rows=[ClipRow(file=printable(path), state="header fails", reason=reason) for path, reason in listed.unusable]
+        + list(_rows(headers, heads, outcomes)),
     )
 
 

@@ -307,3 +307,19 @@ def test_the_command(folder: Path, vqa2: Cli, tmp_path: Path) -> None:
     missing = vqa2("probe", folder / "clip")
     assert missing.returncode == 2
     assert "did you mean 'clips'?" in missing.stderr
+
+
+def test_a_clip_is_never_written_over_and_every_entry_has_a_line(
+    tmp_path: Path, real_clips: dict[str, Path], vqa2: Cli
+) -> None:
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    shutil.copyfile(real_clips["carphone_pristine"], folder / "a.mp4")
+    (folder / "gone.mp4").symlink_to("nothing.mp4")
+    refused = vqa2("probe", folder, "--out", folder / "a.mp4")
+    assert (refused.returncode, "lies among the clips" in refused.stderr) == (2, True)
+    assert (folder / "a.mp4").read_bytes() == real_clips["carphone_pristine"].read_bytes()
+    vqa2("probe", folder, "--out", tmp_path / "lines.jsonl")
+    lines = [json.loads(line) for line in (tmp_path / "lines.jsonl").read_text().splitlines()]
+    assert {line["file"]: line["state"] for line in lines} == {"a.mp4": "decodes", "gone.mp4": "header fails"}
+    assert vqa2("probe", folder, "--timeout", "inf").returncode == 2
