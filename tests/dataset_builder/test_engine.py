@@ -44,8 +44,9 @@ def test_no_items() -> None:
 
 
 def test_no_child_is_left() -> None:
+    before = set(psutil.Process().children())  # other tests may keep a server
     run(["ok", "crash", "ok"], slots=2)
-    assert psutil.Process().children() == []
+    assert set(psutil.Process().children()) <= before
 
 
 def test_a_child_that_cannot_start_blames_no_item() -> None:

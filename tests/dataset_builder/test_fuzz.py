@@ -38,6 +38,7 @@ def items(whole: dict[str, Path], scratch: Path, rounds: range) -> list[engine.I
 
 def hold(whole: dict[str, Path], scratch: Path, rounds: range) -> None:
     wanted = items(whole, scratch, rounds)
+    before = set(psutil.Process().children())  # other tests may keep a server
     told = []
     outcomes = engine.run(LOOK, wanted, timeout=TIMEOUT, on_done=told.append)
     assert len(outcomes) == len(told) == len(wanted) == len(rounds) * len(MUTATIONS) * len(whole)
@@ -57,7 +58,7 @@ def hold(whole: dict[str, Path], scratch: Path, rounds: range) -> None:
     print(dict(ended), dict(died))
     assert ended["read"] > len(wanted) / 50
     assert ended["refused"] > len(wanted) / 10
-    assert psutil.Process().children() == []
+    assert set(psutil.Process().children()) <= before
 
 
 def test_whole_containers_are_read_in_every_way(whole: dict[str, Path], tmp_path: Path) -> None:
