@@ -51,7 +51,7 @@ def run(*, quick: bool) -> Findings:
     """Measure the engine and others that run functions in processes."""
     shards, repeat = (8, 1) if quick else (128, 5)
     overhead = measured_overhead(shards * SHARD, repeat, cluster=not quick)
-    clips, pairs = (4, 1) if quick else (20, 5)
+    clips, pairs = (4, 1) if quick else (80, 3)
     scaling = measured_scaling(clips, pairs)
     resume = measured_resume(640 if quick else 20_000)
     memory = measured_memory((640, 1_280) if quick else (10_000, 100_000))
