@@ -42,17 +42,27 @@ ATTRIBUTE_KEYS = "1234567890iopkgnjyuw"
 DEGREE_KEYS = "zxcvbq"
 TAKEN_KEYS = frozenset("adhlmr." + DEGREE_KEYS)
 """Keys that, with Alt, mean something in Label Studio 1.23 or pick a degree here."""
+NO_KEY = "ctrl+alt+shift+f19"
+"""For choices without a key: without this one they are given bare letters and digits."""
 COLOURS = ("#8e44ad", "#2980b9", "#16a085", "#27ae60", "#d4930d", "#34495e", "#d35400", "#c0392b", "#7f8c8d", "#b03a78")
 INDEX = "{{idx}}"
 
 _STYLE = """
 .vqa-row { display: flex; gap: 16px; align-items: flex-start; }
-.vqa-left { flex: 0 0 58%; min-width: 0; position: sticky; top: 0; overflow: hidden auto;
+.vqa-left { flex: 0 0 56.3%; min-width: 0; position: sticky; top: 0; overflow: hidden auto;
 max-height: calc(100vh - 112px); }
 .vqa-right { flex: 1 1 0; min-width: 320px; }
 .vqa-review .vqa-left { flex-basis: 42%; }
 .vqa-box { border: 1px solid #d9d9d9; border-radius: 6px; padding: 4px 12px; margin-bottom: 8px; }
 .vqa-source { border: 1px solid #d9d9d9; border-radius: 6px; padding: 4px 12px; max-height: 240px; overflow-y: auto; }
+.vqa-score { display: flex; gap: 8px; align-items: center; }
+.vqa-box h4 { margin: 4px 0 !important; }
+.vqa-score h4 { font-size: 14px; font-weight: normal; }
+.vqa-box .ant-form-item, .vqa-box [data-testid=textarea-regions] { margin-bottom: 4px !important; }
+.vqa-box [data-testid=textarea-counts] { display: none; }
+.vqa-depict .ant-radio-wrapper { margin-right: 0 !important; }
+.vqa-review .lsf-hint { display: none; }
+.vqa-box [data-testid=textarea-submit-section] { justify-content: flex-end; }
 """
 
 
@@ -228,6 +238,8 @@ def _depict(recipe: ProjectRecipe) -> list[str]:
     left, right = [_video(350, 64) if moments else _video(480, 0)], []
     if moments:
         left += [
+            # A click on a problem while a moment is picked would rename the moment, so problems are hidden then.
+            _open("View", visibleWhen="no-region-selected"),
             _header("Moments: pick a problem, drag over the timeline, then click what you drew"),
             _open("TimelineLabels", name=MOMENTS, toName=VIDEO),
             *(
@@ -241,6 +253,10 @@ def _depict(recipe: ProjectRecipe) -> list[str]:
                 for index, word in enumerate(moments)
             ),
             "</TimelineLabels>",
+            "</View>",
+            _open("View", visibleWhen="region-selected", whenTagName=MOMENTS),
+            _header("Describe the picked moment on the right. To mark another, click its name by the timeline"),
+            "</View>",
         ]
         right += _box(
             _header("The picked moment"),
@@ -268,6 +284,8 @@ def _depict(recipe: ProjectRecipe) -> list[str]:
                 showFullPath="true",
                 pathSeparator=": ",
                 placeholder="click to name one",
+                minWidth="320px",
+                dropdownWidth="320px",
             ),
             *(f"{_open('Choice', value=word.name, hint=word.hint or None)}{inner}</Choice>" for word in whole),
             "</Taxonomy>",
@@ -276,13 +294,13 @@ def _depict(recipe: ProjectRecipe) -> list[str]:
         _header("Overall depiction"),
         _text(
             OVERALL,
-            4,
+            3,
             "The problems of the whole video, how strong they are and when",
             required="true",
             requiredMessage="Write the overall depiction",
         ),
         _header("In-context depiction"),
-        _text(IN_CONTEXT, 3, "What a problem does to what is shown, and where"),
+        _text(IN_CONTEXT, 2, "What a problem does to what is shown, and where"),
         _header("Extended conversation"),
         _text(ASKED, 1, "A question, such as how a problem could be avoided"),
         _text(ANSWERED, 2, "Its answer"),
@@ -295,7 +313,10 @@ def _depict(recipe: ProjectRecipe) -> list[str]:
             required="true",
             requiredMessage="Pick the overall quality",
         ),
+        '<View className="vqa-score">',
         _tag("Number", name=SCORE, toName=VIDEO, min="0", max="100", step="1"),
+        _header("score, from 0 (worst) to 100 (best)"),
+        "</View>",
     )
     return _page("depict", left, right)
 
@@ -313,7 +334,7 @@ def _review(recipe: ProjectRecipe) -> list[str]:
             _text(named(ANSWER), 3),
             _choices(
                 named(VERDICT),
-                [(value, None) for value in VERDICTS],
+                [(value, NO_KEY) for value in VERDICTS],
                 required="true",
                 requiredMessage="Judge every pair",
             ),
@@ -325,7 +346,7 @@ def _review(recipe: ProjectRecipe) -> list[str]:
             ),
             _choices(
                 named(REASON),
-                [(reason, None) for reason in reasons_of(recipe)],
+                [(reason, NO_KEY) for reason in reasons_of(recipe)],
                 choice="multiple",
                 required="true",
                 requiredMessage="Say why a pair is rejected",
