@@ -36,7 +36,8 @@ _HOW_DEPICT = (
     "Watch the whole clip once, at full size, before you mark anything. Watch it again as often as you need.",
     "<b>Problems all through the video</b>: pick the problem, then how strong it is. One degree for each problem.",
     "<b>Moments</b>: pick the problem ({first}), drag over the timeline from its first to its last frame, then click "
-    "what you drew: set its degree, and say when and where it is by what is seen, <i>as the person jumps</i>.",
+    "what you drew: set its degree, and say when and where it is by what is seen, <i>as the person jumps</i>. Then "
+    "click its name by the timeline to let it go: a problem's key pressed before that would rename it.",
     "<b>Overall depiction</b>: what is wrong with the video as a whole, how strong and when, in whole sentences.",
     "<b>In-context depiction</b>: what a problem does to what is shown, and where in the frame.",
     "<b>Extended conversation</b>: one question that a viewer might ask on the quality, and your answer. May be empty.",

@@ -255,7 +255,7 @@ def _depict(recipe: ProjectRecipe) -> list[str]:
             "</TimelineLabels>",
             "</View>",
             _open("View", visibleWhen="region-selected", whenTagName=MOMENTS),
-            _header("Describe the picked moment on the right. To mark another, click its name by the timeline"),
+            _header("Describe the picked moment on the right, then click its name by the timeline to let it go"),
             "</View>",
         ]
         right += _box(

@@ -171,13 +171,17 @@ def plays(page: Page) -> None:
     page.wait_for_function("() => document.querySelector('video').currentTime < 0.1")
 
 
-def in_window(part: Locator) -> bool:
-    box = part.bounding_box()
-    return box is not None and (
-        box["x"] >= 0
-        and box["y"] >= 0
-        and box["x"] + box["width"] <= WINDOW["width"]
-        and box["y"] + box["height"] <= WINDOW["height"]
+def in_view(part: Locator) -> bool:
+    """Whether all of it is in the window, with nothing over its edges."""
+    return bool(
+        part.evaluate(
+            """part => {
+                const { left, top, right, bottom } = part.getBoundingClientRect()
+                const [x, y] = [(left + right) / 2, (top + bottom) / 2]
+                const edges = [[x, top + 1], [x, bottom - 1], [left + 1, y], [right - 1, y]]
+                return edges.every(edge => part.contains(document.elementFromPoint(...edge)))
+            }"""
+        )
     )
 
 
@@ -233,8 +237,8 @@ def test_what_a_rater_enters_is_what_is_imported(label_studio: LiveServer, clips
     page.keyboard.press("Enter")
     picture(page, "depict-moment")
     page.locator("[name=score]").scroll_into_view_if_needed()
-    assert in_window(page.locator(".lsf-video-canvas"))
-    assert in_window(page.locator("[name=score]"))
+    assert in_view(page.locator(".lsf-video-canvas"))
+    assert in_view(page.locator("[name=score]"))
     picture(page, "depict-scrolled")
     # The first text was never confirmed by Enter: it stays with its moment.
     let_go(page, "motion blur")
@@ -339,7 +343,7 @@ def test_what_a_reviewer_says_is_what_is_imported(label_studio: LiveServer, clip
     plays(page)
     box = page.locator(".vqa-box")
     expect(box).to_have_count(len(ASKED))
-    page.keyboard.type("1qwex3 4")
+    page.keyboard.type("1qwex34")
     expect(page.locator("input:checked")).to_have_count(0)
 
     def judge(index: int, verdict: str) -> None:
@@ -365,8 +369,8 @@ def test_what_a_reviewer_says_is_what_is_imported(label_studio: LiveServer, clip
     judge(3, "accept")
     box.last.get_by_role("radio", name="reject").scroll_into_view_if_needed()
     judge(4, "accept")
-    assert in_window(page.locator(".lsf-video-canvas"))
-    assert in_window(box.last)
+    assert in_view(page.locator(".lsf-video-canvas"))
+    assert in_view(box.last)
     picture(page, "review-filled")
     submit(page)
 
