@@ -45,7 +45,8 @@ from schemas.record import SPLITS, Record
 from schemas.sample import Sample
 from stages import Given, target_of
 from stages.wording.local_pairs import local_pairs
-from stages.wording.pair_templates import pairs, texts_of
+from stages.pairs import pairs
+from stages.pairs.maker import texts_of
 
 BY_DEFAULT = Means()
 

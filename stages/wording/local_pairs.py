@@ -8,8 +8,8 @@ import msgspec
 
 from schemas.pair import Pair
 from schemas.record import GroundTruth, Record
+from stages.pairs import pairs
 from stages.wording.ground_truth import annotate
-from stages.wording.pair_templates import pairs
 
 ASKED = {"temporal-centric": "start", "in-context-centric": "box"}
 """What each family needs to know of a distortion."""

@@ -125,6 +125,8 @@ CAUSAL_QUESTION = (
     "you evaluate the quality of this video?"
 )
 """The published question of the causal-analysis family."""
+CAUSAL_ENDING = "Hence, The quality of this video is {level}."
+"""The published ending of its answer, after the depiction."""
 
 
 @dataclass(frozen=True)

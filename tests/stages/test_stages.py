@@ -11,7 +11,7 @@ from schemas.plugins import load_plugin, plugin_names
 from schemas.record import Distortion, Media, Record, Score, Stall
 from schemas.sample import Sample
 from stages import Given, stage1, stage2_streaming, stage2_ugc, stage3
-from stages.wording.pair_templates import pairs
+from stages.pairs import pairs
 from stages.wording.prompts import PUBLISHED, SHORT, VARIED
 
 SCALES = {"s": LevelScale(source="s", lo=0, hi=100, mode="nominal")}
