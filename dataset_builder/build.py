@@ -44,9 +44,9 @@ from schemas.recipe import BuildRecipe, SourceRecipe, digest, plain
 from schemas.record import SPLITS, Record
 from schemas.sample import Sample
 from stages import Given, target_of
-from stages.wording.local_pairs import local_pairs
 from stages.pairs import pairs
 from stages.pairs.maker import texts_of
+from stages.wording.local_pairs import local_pairs
 
 BY_DEFAULT = Means()
 
