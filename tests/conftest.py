@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import shutil
@@ -11,6 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from dataset_builder.build import build
@@ -18,6 +20,23 @@ from schemas.recipe import BuildRecipe, load
 
 ROOT = Path(__file__).parents[1]
 CLIPS = ("bigbuckbunny", "bikes", "carphone_pristine")
+
+
+MARK = "VQA2_TESTS"
+os.environ.setdefault(MARK, f"{os.getpid()}")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """End what tests left running, and say so: it would slow the others, and may keep the run from ending."""
+    if hasattr(session.config, "workerinput"):
+        return  # the others are still at work
+    mine = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    for process in psutil.process_iter(["pid", "cmdline"]):
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.pid not in mine and process.environ().get(MARK) == os.environ[MARK]:
+                print(f"\nleft running by a test: {' '.join(process.info['cmdline'] or [])[:200]}", file=sys.stderr)
+                process.kill()
 
 
 @pytest.fixture(autouse=True)

@@ -122,7 +122,7 @@ class LiveServer:
             return
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        self._process.wait(60)
         self._process = None
 
     def ask(self, method: str, path: str, body: Any = None, token: str | None = None) -> Any:

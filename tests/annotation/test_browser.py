@@ -5,14 +5,17 @@ Pictures of the screens are kept in `build/screenshots`.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
+import psutil
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
@@ -39,6 +42,13 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 FRAME = 16
 """Pixels of a frame on the timeline, which starts after a column of names."""
 NAMES_WIDTH = 150
+ALONE = [
+    # Names are not looked up, and nothing of the browser's own is asked for; root has no sandbox.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    *("--disable-quic", "--disable-sync", "--no-first-run", "--disable-dev-shm-usage"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-domain-reliability"),
+    *(["--no-sandbox"] if os.getuid() == 0 else []),
+]
 DEPICTED = Annotation(
     id="known",
     clip="mine/bikes.mp4",
@@ -70,12 +80,21 @@ def chromium() -> str:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        # Names are not looked up, so that nothing of the browser's own leaves either; root has no sandbox.
-        alone = ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
-        sandbox = ["--no-sandbox"] if os.getuid() == 0 else []
-        started = playwright.chromium.launch(executable_path=chromium(), args=alone + sandbox)
+        started = playwright.chromium.launch(executable_path=chromium(), args=ALONE)
+        mine = [child for child in psutil.Process().children(recursive=True) if "chrom" in child.name()]
         yield started
+        # A browser that does not close when it is told to would keep all tests from ending.
+        late = threading.Timer(60, end, [mine])
+        late.start()
         started.close()
+        late.cancel()
+    assert not [child for child in mine if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+
+
+def end(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 @pytest.fixture
