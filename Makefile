@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 # A file's tests stay in one process: they share what is built once.
-PARALLEL := -n auto --dist loadfile
+PARALLEL := -n auto --dist loadfile --max-worker-restart 1
 HF := HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1
 
 # The server that annotation is tested with: 1 GB, in an environment of its own, for it pins what it needs.
