@@ -1,11 +1,11 @@
-"""The token of a Label Studio user: where it is found, and how it is kept from being seen."""
+"""Tokens of Label Studio and keys of language models: where they are found, and how they are kept from being seen."""
 
 from __future__ import annotations
 
 import os
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from schemas.errors import CallError
@@ -54,12 +54,38 @@ def find_token(url: str, environment: Mapping[str, str] | None = None, home: Pat
     for variable in VARIABLES:
         if environment.get(variable, "").strip():
             return Token(environment[variable], variable)
-    path = (home or Path.home()) / TOKEN_FILE
-    if not path.is_file():
+    tokens = tokens_of_file(home)
+    if tokens is None:
         raise CallError(
             f"there is no token for {url}: put it into the environment as {VARIABLES[0]}, or into ~/{TOKEN_FILE} "
             f'(mode 600) as the line "{url}" = "..."; Label Studio shows it under Account & Settings'
         )
+    text = tokens.get(url.rstrip("/"))
+    if not isinstance(text, str):
+        raise CallError(f'~/{TOKEN_FILE} has no token for {url}: add the line "{url}" = "..."')
+    return Token(text, f"~/{TOKEN_FILE}")
+
+
+def find_key(
+    url: str, variables: Sequence[str], environment: Mapping[str, str] | None = None, home: Path | None = None
+) -> Token | None:
+    """Find the key of a server that may need none: in the first of `variables` that is set, else in the file of tokens.
+
+    Raises CallError, never with a key in it, where what is found is no key, or others could read the file.
+    """
+    environment = os.environ if environment is None else environment
+    for variable in variables:
+        if environment.get(variable, "").strip():
+            return Token(environment[variable], variable)
+    text = (tokens_of_file(home) or {}).get(url.rstrip("/"))
+    return Token(text, f"~/{TOKEN_FILE}") if isinstance(text, str) else None
+
+
+def tokens_of_file(home: Path | None = None) -> dict[str, object] | None:
+    """Read the file of tokens, by the addresses of servers; None where there is no file. Raises CallError."""
+    path = (home or Path.home()) / TOKEN_FILE
+    if not path.is_file():
+        return None
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
         raise CallError(f"~/{TOKEN_FILE} can be read by others (mode {mode:o}): chmod 600 it, and renew its tokens")
@@ -68,7 +94,4 @@ def find_token(url: str, environment: Mapping[str, str] | None = None, home: Pat
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):
         # What the parser says may quote the line.
         raise CallError(f'~/{TOKEN_FILE} is no TOML: its lines are "http://host:8080" = "token"') from None
-    text = {name.rstrip("/"): token for name, token in tokens.items()}.get(url.rstrip("/"))
-    if not isinstance(text, str):
-        raise CallError(f'~/{TOKEN_FILE} has no token for {url}: add the line "{url}" = "..."')
-    return Token(text, f"~/{TOKEN_FILE}")
+    return {name.rstrip("/"): token for name, token in tokens.items()}

@@ -1,0 +1,1 @@
+"""From experts' notes to question-answer pairs by a language model, with a ledger of all that it is asked."""
