@@ -25,9 +25,9 @@ def measure(
     timeout: Annotated[float, typer.Option(min=1, help="Seconds that one clip may take.")] = 600.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")] = False,
 ) -> None:
-    """Measure clips without a reference, second by second: brightness, change, stills, flicker, noise, blocks."""
+    """Measure clips without a reference, second by second: brightness, stills, flicker, shake, blur, noise, blocks."""
     from dataset_builder.engine import LocalEngine
-    from dataset_builder.measuring import measure_folder
+    from dataset_builder.signal.measuring import measure_folder
     from dataset_builder.progress import tracker
 
     kept = work or out.with_name(f"{out.name}.work")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import av
 import msgspec
 import numpy as np
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from dataset_builder.video.opening import (
@@ -24,11 +26,12 @@ from dataset_builder.video.opening import (
 from schemas.record import Media
 
 
-def inspect(path: Path, relative: str) -> Media:
+def inspect(path: Path, relative: str, look: Callable[[VideoFrame, Fraction], None] | None = None) -> Media:
     """Decode a whole file and say what it is. `relative` becomes the path of the Media.
 
-    Raises MediaError for a file that is empty, no video or picture, audio only, truncated, undecodable, or damaged so
-    that the decoder has to guess what frames look like.
+    `look` is given each frame as it is stored, and the frames per second that the file states. Raises MediaError for a
+    file that is empty, no video or picture, audio only, truncated, undecodable, or damaged so that the decoder has to
+    guess what frames look like.
     """
     packets: list[int] = []
     times: list[int] = []
@@ -47,6 +50,8 @@ def inspect(path: Path, relative: str) -> Media:
                 times.append(frame.pts)
             if frame.is_corrupt:
                 damaged.append(count)
+            if look:
+                look(frame, Fraction(1) if is_still(container) else frame_rate(stream))
             count += 1
         if count == 0:
             raise MediaError("no frame decodes")

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from dataset_builder.distort import applied, distort_item
-from dataset_builder.measuring import measure_clip
+from dataset_builder.signal.measuring import measure_clip
 from dataset_builder.video import inspect
 from tests.conftest import Cli
 
 
 def mean(path: Path, name: str) -> float:
-    return float(np.mean([row[name] for row in measure_clip({"path": str(path)})["seconds"]]))
+    return float(np.mean([row[name] for row in measure_clip(path)["seconds"]]))
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_there_is_a_row_a_second_and_known_pixels_measure_as_they_are(tmp_path: 
             frame = av.VideoFrame.from_ndarray(np.full((64, 64), level, np.uint8), format="gray")
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
-    measured = measure_clip({"path": str(path)})
+    measured = measure_clip(path)
     first, second, third = measured["seconds"]
     assert (measured["frames"], measured["fps"]) == (25, 10)
     assert [row["at"] for row in measured["seconds"]] == [0, 1, 2]
