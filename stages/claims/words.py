@@ -14,7 +14,8 @@ _PLAIN = str.maketrans(
     {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": ",", "\u2026": "."}
 )
 _TOKEN = re.compile(r"\d+(?:[.:]\d+)*|[^\W\d_]+(?:'[^\W\d_]+)?|[.,;:!?()\n-]")
-_STOPS = frozenset(".!?;\n")
+_STOPS = frozenset([*".!?;:\n", "but", "while", "whereas", "although", "though", "yet"])
+"""Where a clause ends that shares nothing with the next."""
 
 _IRREGULAR = {
     "froze": "freez",
@@ -25,6 +26,16 @@ _IRREGULAR = {
     "torn": "tear",
     "worst": "worst",
     "thing": "thing",
+    "severity": "sever",
+    "stability": "stabl",
+    "steadicam": "steadicam",
+    "never": "never",
+    "over": "over",
+    "number": "number",
+    "banding": "banding",
+    "ringing": "ringing",
+    "lighting": "lighting",
+    "lightly": "lightly",
     "during": "during",
     "motion": "motion",
     "his": "his",
@@ -52,8 +63,6 @@ _IRREGULAR = {
 _ENDINGS = (
     ("iness", 3),
     ("ness", 4),
-    ("ations", 4),
-    ("ation", 4),
     ("ions", 4),
     ("ion", 4),
     ("ures", 5),
@@ -94,6 +103,8 @@ def stem_of(word: str) -> str:
     if word in _IRREGULAR:
         return _IRREGULAR[word]
     stem = word[:-2] if word.endswith("'s") else word
+    if stem.endswith("bly"):
+        stem = f"{stem[:-1]}e"
     # Twice, for endings upon endings: flicker-ing and flick-er, over-expos-ed-ness.
     for _ in range(2):
         for ending, least in _ENDINGS:
@@ -130,10 +141,10 @@ def _is_dash(text: str, at: int) -> bool:
 
 
 def sentences(tokens: Sequence[Token]) -> Iterator[list[Token]]:
-    """Split tokens at full stops, question marks, semicolons and line ends; the marks are left out."""
+    """Split tokens into main clauses: at marks, and at words such as "but" that set the next one against it."""
     sentence: list[Token] = []
     for token in tokens:
-        if token.text in _STOPS:
+        if token.text in _STOPS or (token.text == "which" and sentence and sentence[-1].text == "after"):
             if sentence:
                 yield sentence
             sentence = []

@@ -1,0 +1,775 @@
+"""Every check that a pair has to pass before a person looks at it, and the one that puts them together.
+
+A check doubts a pair only where what the pair says and what is known of the clip cannot both be so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from schemas.levels import LEVELS
+from schemas.pair import Doubt, Pair
+from stages.claims import knowing, lexicon
+from stages.claims.claim import Claim, Known
+from stages.claims.knowing import Fact, Facts, gather, odd_names, told_by
+from stages.claims.lexicon import ABSENT, ANYTHING, PRESENT, SEVERE, Sense
+from stages.claims.manners import form_doubts
+from stages.claims.options import (
+    Asked,
+    Option,
+    after_yes_or_no,
+    asked,
+    chosen,
+    content,
+    is_yes_no,
+    normal,
+    yes_or_no,
+)
+from stages.claims.places import Where, clash, things_of
+from stages.claims.reading import Mention, Read, Reader, sentences_of
+from stages.claims.times import SLACK, When
+from stages.claims.verdicts import Levels
+from stages.claims.words import plain, stem_of
+from stages.wording.taxonomy import DEGREES
+
+CHECKS: dict[str, str] = {
+    "attribute": "it names an attribute that nobody saw, or denies one that somebody did",
+    "degree": "it gives an attribute another degree than is known",
+    "main": "it calls one problem the main one where a stronger one is known",
+    "time": "it puts an attribute at another time than is known, or beyond the clip's end",
+    "place": "it puts an attribute at another place than is known",
+    "level": "it concludes another level of quality than is known",
+    "options": "its options are not A, B, C..., are alike, or not exactly one of them is right",
+    "yes-no": "its yes or no is the wrong one, or it says neither",
+    "leak": "the question holds the answer",
+    "language": "it is not in English",
+    "length": "it is too long or too short, or holds markup, an address, a placeholder or talk of its own making",
+    "image": "a still image is spoken of as a video",
+}
+"""The name of each check and what a doubt of that name says of a pair."""
+
+_MAIN = (
+    "most",
+    "worst",
+    "main",
+    "dominant",
+    "biggest",
+    "strongest",
+    "primary",
+    "chief",
+    "dominates",
+    "foremost",
+    "greatest",
+)
+_AUXILIARIES = frozenset(
+    "is are was were does do did has have can could would will should isn't doesn't aren't".split()
+)
+_LEVEL_ASKED = ("quality", "level", "rate", "rating", "grade", "verdict", "score")
+
+
+class Checker:
+    """Checks the pairs of one clip; what is known of it is read once."""
+
+    def __init__(self, known: Known) -> None:
+        """Read the record and everything that experts wrote."""
+        self.known = known
+        self._reader = Reader(known.record.media.duration, odd_names(known.annotations))
+        self._sworn = frozenset(key for annotation in known.annotations for key in told_by(annotation))
+        self._all = gather(known, self._reader, known.annotations, truth=True)
+        self._by_evidence: dict[tuple[str, ...], Facts] = {}
+
+    def unnamed(self) -> list[str]:
+        """List the taxonomy's words that nobody named or may have meant: they can be asked for as absent."""
+        return knowing.unnamed(self._all)
+
+    def claims(self, pair: Pair) -> list[Claim]:
+        """List what a pair says of the clip: each attribute, there or not, how strong, when and where."""
+        claims = []
+        for mention in _Pair(self, pair).said():
+            if mention.assumed or mention.sense.covers == (ANYTHING,):
+                continue
+            if mention.states & ABSENT and mention.states & PRESENT:
+                continue
+            claims += self._claims_of(mention)
+        return list(dict.fromkeys(claims))
+
+    def doubts(self, pair: Pair) -> list[Doubt]:
+        """List every problem of a pair; none is a pair that passed all of `CHECKS`."""
+        read = _Pair(self, pair)
+        sworn = bool(read.sworn_answer)
+        doubts = [*read.doubts(), *form_doubts(pair, self.known.record.media.kind, read.asked, sworn)]
+        return list(dict.fromkeys((d.check, d.why, d.quote) for d in doubts)) and _distinct(doubts)
+
+    def facts(self, pair: Pair) -> Facts:
+        """Give what the evidence of a pair says; all that is known, where it cites no annotation."""
+        cited = tuple(e.partition(":")[2] for e in pair.evidence if e.startswith("annotation:"))
+        if cited not in self._by_evidence:
+            if len(self._by_evidence) > 4 * len(self.known.annotations) + 16:
+                self._by_evidence.clear()
+            found = [a for a in self.known.annotations if a.id in cited]
+            self._by_evidence[cited] = gather(self.known, self._reader, found, truth=False) if found else self._all
+        return self._by_evidence[cited]
+
+    def _claims_of(self, mention: Mention) -> list[Claim]:
+        present = bool(mention.states & PRESENT)
+        covers: Sequence[str] = mention.sense.covers
+        if present:
+            # Of what a word can mean, it means what is known; a word is not two claims.
+            named = [n for n in (*covers, *mention.sense.near) if n in self._all.sure]
+            covers = named[:1] or covers[:1]
+        degree = None
+        if present and mention.states != PRESENT:
+            degree = DEGREES[min(i for i in range(4) if mention.states & (2 << i))]
+        spans = [w for w in mention.whens if w.kind in {"span", "point", "part"}]
+        return [
+            Claim(
+                attribute=name,
+                present=present,
+                degree=degree,
+                start=spans[0].start if spans else None,
+                end=spans[0].end if spans else None,
+                where=mention.where.quote,
+                quote=mention.quote,
+            )
+            for name in covers
+        ]
+
+    # What is known, for `_Pair`.
+    @property
+    def everything(self) -> Facts:
+        """All that is known of the clip, whoever said it."""
+        return self._all
+
+    @property
+    def reader(self) -> Reader:
+        """The reader that knows this clip's length and its experts' own words."""
+        return self._reader
+
+    @property
+    def sworn(self) -> frozenset[str]:
+        """The sentences that experts wrote."""
+        return self._sworn
+
+
+def claims_of(pair: Pair, known: Known) -> list[Claim]:
+    """List what a pair says of the clip. For many pairs of a clip keep a `Checker`."""
+    return Checker(known).claims(pair)
+
+
+def doubts_of(pair: Pair, known: Known) -> list[Doubt]:
+    """List every problem of a pair. For many pairs of a clip keep a `Checker`."""
+    return Checker(known).doubts(pair)
+
+
+def _distinct(doubts: Iterable[Doubt]) -> list[Doubt]:
+    return list({(d.check, d.why): d for d in doubts}.values())
+
+
+class _Pair:
+    """One pair, read once: its question, its options and its answer."""
+
+    def __init__(self, checker: Checker, pair: Pair) -> None:
+        self.checker, self.pair = checker, pair
+        self.facts = checker.facts(pair)
+        self.asked: Asked = asked(pair.question)
+        self.strict = pair.generator.startswith("template:")
+        stem = plain(self.asked.stem)
+        self.words = stem.split()
+        self.asks_main = any(word.strip("?.,:") in _MAIN for word in self.words) and "least" not in self.words
+        self.asks_when = bool(
+            {
+                "when",
+                "points",
+                "moment",
+                "moments",
+                "time",
+                "long",
+                "second",
+                "seconds",
+                "period",
+                "stretch",
+                "interval",
+            }
+            & {w.strip("?,.") for w in self.words}
+        )
+        self.asks_where = (
+            bool(
+                {"where", "area", "areas", "region", "regions", "corner", "side"} & {w.strip("?,.") for w in self.words}
+            )
+            or "part of the" in stem
+            and not self.asks_when
+        )
+        self.after_it = bool(lexicon.RECOVERED & {w.strip("?,.") for w in self.words})
+        self.yes_no = pair.form == "yes-no" or is_yes_no(self.asked.options)
+        opening = stem.split()[:1]
+        if not self.asked.options and pair.form == "open" and opening and opening[0] in _AUXILIARIES:
+            # A question that wants a yes or no, whatever it is filed under.
+            self.yes_no = yes_or_no(pair.answer) is not None and after_yes_or_no(pair.answer) != pair.answer
+        self.letter, rest = chosen(pair.answer) if self.asked.options else ("", pair.answer)
+        self.option = next((o for o in self.asked.options if o.letter == self.letter), None)
+        if self.asked.options and self.option is None:
+            self.option = next(
+                (o for o in self.asked.options if normal(o.text) and normal(o.text) == normal(rest)), None
+            )
+        self.question = self._read(self.asked.stem, question=True)
+        self.asks_level = any(w in stem for w in _LEVEL_ASKED) and not self.question.mentions
+        self.polarity = yes_or_no(self.option.text if self.option else rest) if self.yes_no else None
+        text = rest
+        if self.yes_no:
+            text = after_yes_or_no(self.option.text if self.option and not rest else rest)
+        topic = [m for m in self.question.mentions if m.sense.covers != (ANYTHING,)] or self._topic(stem)
+        self.answer_topic = topic
+        self.answer = self._read(
+            text, topic=topic, asked_level=self.asks_level, listed=bool(self.asked.options) and not self.yes_no
+        )
+        keys = sentences_of(pair.answer)
+        self.sworn_answer = keys and keys <= checker.sworn
+
+    def _read(
+        self,
+        text: str,
+        *,
+        topic: Sequence[Mention] = (),
+        question: bool = False,
+        asked_level: bool = False,
+        listed: bool = False,
+    ) -> Read:
+        read = self.checker.reader.read(
+            text,
+            topic=topic,
+            question=question,
+            asked_level=asked_level,
+            strict=self.strict or listed,
+            sworn=self.checker.sworn,
+            asked_where=self.asks_where and not question,
+            advice=self.pair.family == "extended-conversation" and not question,
+        )
+        return read
+
+    def _topic(self, stem: str) -> list[Mention]:
+        """Find what a question is about that names no attribute: one that is known and fits its words, or anything."""
+        words = {stem_of(word.strip("?,.'")) for word in stem.split()}
+        about = {n for word, names in lexicon.TOPICS.items() if stem_of(word) in words for n in names}
+        known = [n for n in self.checker.everything.sure if n in about]
+        if len(known) == 1:
+            return [Mention(Sense((known[0],)), PRESENT)]
+        if known or not (self.asks_when or self.asks_where):
+            return []
+        return list(self.question.mentions) or [Mention(Sense((ANYTHING,)), PRESENT)]
+
+    def said(self) -> list[Mention]:
+        """What the pair says of the clip: the question's premises, or what a yes or no makes of them, and the answer."""
+        if not self.yes_no:
+            return [*self._premises(), *self.answer.mentions]
+        if self.polarity is None:
+            return list(self.answer.mentions)
+        asked_for = [m for m in self.question.mentions]
+        if self.polarity is False:
+            asked_for = [m for m in (_turned(m) for m in asked_for) if m]
+        return [
+            *(replace(m, assumed=False) for m in asked_for if len(asked_for) == 1 or not m.assumed),
+            *self.answer.mentions,
+        ]
+
+    def _premises(self) -> list[Mention]:
+        if any(m.states & ABSENT for o in self.asked.options for m in self._option_mentions(o)):
+            return []
+        # "How well is the noise controlled?" takes nothing for granted; what a question denies it may only ask about.
+        return [m for m in self.question.mentions if m.states & PRESENT and not m.sense.good]
+
+    def _option_mentions(self, option: Option) -> tuple[Mention, ...]:
+        return self._read(option.text, topic=self.answer_topic, asked_level=self.asks_level, listed=True).mentions
+
+    def doubts(self) -> Iterator[Doubt]:
+        """Doubt what the pair says."""
+        if self.yes_no:
+            yield from self._yes_no()
+        elif self.asked.options:
+            for mention in self._premises():
+                yield from self._judge(mention, asked=False)
+            yield from self._multiple_choice()
+        elif self.pair.form == "multiple-choice":
+            yield Doubt(check="options", why="a multiple-choice question has no options", quote=self.pair.question[:80])
+        else:
+            for mention in self._premises():
+                yield from self._judge(mention, asked=False)
+            yield from self._main(self.answer.mentions)
+            yield from self._judge_verdicts(self.question)
+        if not (self.asked.options and not self.yes_no):
+            for mention in self.answer.mentions:
+                yield from self._judge(mention, asked=True)
+            yield from self._judge_verdicts(self.answer)
+        if not self.yes_no and not self.asked.options:
+            yield from self._bare_place()
+
+    # Yes or no.
+
+    def _yes_no(self) -> Iterator[Doubt]:
+        if self.asked.options:
+            yield from _option_form(self.asked.options, self.letter, self.option, self.pair.answer)
+        if self.polarity is None:
+            if not self.answer.mentions and not self.answer.verdicts:
+                yield Doubt(check="yes-no", why="the answer says neither yes nor no", quote=self.pair.answer[:80])
+            return
+        asked_for = list(self.question.mentions)
+        wrong = ""
+        quote = self.pair.answer[:80]
+        if self.polarity:
+            problems = [d for m in asked_for for d in self._judge(replace(m, assumed=False), asked=False)]
+            if any(m.assumed for m in asked_for) and len(asked_for) > 1 and " or " in self.asked.stem:
+                # "noise or flicker": one of them is enough.
+                problems = (
+                    []
+                    if any(not [*self._judge(replace(m, assumed=False), asked=False)] for m in asked_for)
+                    else problems
+                )
+            wrong = problems[0].why if problems else ""
+        elif asked_for:
+            wrong = self._wrong_no(asked_for)
+        for levels, said in self.question.verdicts:
+            right = self._levels()
+            if right and len(self.question.verdicts) == 1 and bool(levels & right) != self.polarity:
+                wrong = (
+                    f"it {'says' if self.polarity else 'denies'} {_listed(levels)} quality; known is {_listed(right)}"
+                )
+                quote = said
+        if wrong:
+            yield Doubt(check="yes-no", why=f"the answer is {'yes' if self.polarity else 'no'}: {wrong}", quote=quote)
+
+    def _wrong_no(self, asked_for: list[Mention]) -> str:
+        """Say why No is wrong: everything that is asked for is so."""
+        details = any(m.whens or m.where.says for m in asked_for)
+        if len(asked_for) == 1 and not details or " or " in self.asked.stem:
+            for mention in asked_for:
+                turned = _turned(mention)
+                if turned and (problems := list(self._judge(replace(turned, assumed=False), asked=False))):
+                    return problems[0].why
+            return ""
+        asserted = [replace(m, assumed=False) for m in asked_for]
+        if any(d for m in asserted for d in self._judge(m, asked=False)):
+            return ""
+        if all(self.checker.everything.of(m.sense.covers) for m in asserted if m.states & PRESENT):
+            if all(
+                not m.where.says or any(f.where and _within(m.where, f.where) for f in self._known(m)) for m in asserted
+            ):
+                return "everything it asks for is known to be so"
+        return ""
+
+    # Options.
+
+    def _multiple_choice(self) -> Iterator[Doubt]:
+        options = self.asked.options
+        yield from _option_form(options, self.letter, self.option, self.pair.answer)
+        if self.option is None:
+            return
+        inverted = any(
+            word in {"not", "isn't", "absent", "doesn't", "except", "least", "without"} for word in self.words
+        ) and not any(m.states & ABSENT for m in self.question.mentions)
+        if inverted:
+            yield from self._choice_inverted()
+            return
+        judged = {option: list(self._judge_option(option)) for option in options}
+        yield from judged[self.option]
+        right = [o for o in options if not judged[o] and self._borne_out(o)]
+        if self.asks_main:
+            chosen_mentions = self._option_mentions(self.option)
+            yield from self._main(chosen_mentions)
+            right = [o for o in right if not [*self._main(self._option_mentions(o))]]
+        others = [o for o in right if o is not self.option]
+        if others and not judged[self.option]:
+            why = f"besides {self.option.letter}, {' and '.join(o.letter for o in others)} is right too"
+            if self.option in right or not self._option_mentions(self.option):
+                yield Doubt(check="options", why=why, quote=others[0].text[:80])
+        rest = chosen(self.pair.answer)[1]
+        if rest and normal(rest) != normal(self.option.text):
+            for mention in self.answer.mentions:
+                yield from self._judge(mention, asked=True)
+
+    def _choice_inverted(self) -> Iterator[Doubt]:
+        assert self.option is not None
+        for option in self.asked.options:
+            seen = [m for m in self._option_mentions(option) if not m.bare and m.states & PRESENT and not m.sense.good]
+            known = bool(seen) and all(self.checker.everything.of(m.sense.covers) for m in seen)
+            if option is self.option and known:
+                yield Doubt(check="options", why=f"{option.text} is known to be there", quote=option.text[:80])
+            if (
+                option is not self.option
+                and seen
+                and not any(self.checker.everything.spoken_of((*m.sense.covers, *m.sense.near)) for m in seen)
+            ):
+                yield Doubt(
+                    check="options",
+                    why=f"besides {self.option.letter}, {option.letter} is right too",
+                    quote=option.text[:80],
+                )
+
+    def _judge_option(self, option: Option) -> Iterator[Doubt]:
+        read = self._read(option.text, topic=self.answer_topic, asked_level=self.asks_level, listed=True)
+        for mention in read.mentions:
+            # An option stands for the whole clip: what it praises or denies is not just some part.
+            sweeping = mention.bare or not mention.states & PRESENT
+            yield from self._judge(replace(mention, assumed=False, bare=sweeping), asked=True)
+        yield from self._judge_verdicts(read)
+
+    def _borne_out(self, option: Option) -> bool:
+        """Whether what is known says that an option is right; one that says nothing known is not."""
+        read = self._read(option.text, topic=self.answer_topic, asked_level=self.asks_level, listed=True)
+        if read.verdicts:
+            return bool(self._levels())
+        if not read.mentions:
+            return False
+        for mention in read.mentions:
+            facts = self._known(mention)
+            if not mention.states & PRESENT:
+                return not mention.bare and not self.checker.everything.spoken_of(mention.sense.covers)
+            if not facts or mention.sense.covers == (ANYTHING,):
+                return False
+            if mention.where.says and not any(f.where for f in facts):
+                return False
+            if mention.where.says and not any(
+                f.where and (f.where.things & mention.where.things or f.where.grid or f.where.whole) for f in facts
+            ):
+                return False
+            if mention.bare and mention.states == PRESENT and not mention.whens and not mention.where.says:
+                return False
+        return True
+
+    # What is said, held to what is known.
+
+    def _known(self, mention: Mention) -> list[Fact]:
+        """What the evidence says of an attribute, or else what anybody says of it."""
+        for facts in (self.facts, self.checker.everything):
+            for names in (mention.sense.covers, mention.sense.near):
+                if found := facts.of(names):
+                    return found
+        return []
+
+    def _judge(self, mention: Mention, *, asked: bool) -> Iterator[Doubt]:
+        if mention.sworn:
+            return
+        everything = self.checker.everything
+        name = mention.sense.covers[0]
+        far = [
+            w for w in mention.whens if w.kind in {"span", "point"} and w.end > self.checker.reader.duration + 2 * SLACK
+        ]
+        if far:
+            length = self.checker.reader.duration
+            yield Doubt(
+                check="time", why=f"{far[0].end:g} s is beyond the clip's end at {length:g} s", quote=mention.quote
+            )
+            return
+        if not mention.states & PRESENT:
+            yield from self._judge_denial(mention)
+            return
+        near = () if self.strict and name in plain(mention.quote) else mention.sense.near
+        if not everything.spoken_of((*mention.sense.covers, *near)):
+            if not mention.states & ABSENT and not mention.assumed:
+                yield Doubt(check="attribute", why=f"it says {name}, which nobody named", quote=mention.quote)
+            return
+        facts = self._known(mention)
+        if not facts or mention.assumed:
+            return
+        in_time = self._in_time(facts, mention.whens)
+        if mention.sense.covers == (ANYTHING,):
+            yield from self._judge_anything(mention, asked)
+            return
+        states = 0
+        for fact in in_time:
+            states |= fact.states
+        if not mention.sense.good and not mention.states & states and not self._absent_elsewhere(mention):
+            yield Doubt(
+                check="degree",
+                why=f"it says {_degrees(mention.states)} {name}; known is {_told(in_time)}",
+                quote=mention.quote,
+            )
+        if problem := self._time_problem(mention, facts, asked and self.asks_when):
+            yield Doubt(check="time", why=f"{name}: {problem}", quote=mention.quote)
+        if problem := self._place_problem(mention, facts, asked and self.asks_where):
+            yield Doubt(check="place", why=f"{name}: {problem}", quote=mention.quote)
+
+    def _judge_anything(self, mention: Mention, asked: bool) -> Iterator[Doubt]:
+        """Doubt what is said of an unnamed problem where it fits none that is known."""
+        found: list[Doubt] = []
+        for name in self.checker.everything.sure:
+            doubts = list(self._judge(replace(mention, sense=Sense((name,))), asked=asked))
+            if not doubts:
+                return
+            found += doubts[:1]
+        yield from found[:1]
+
+    def _absent_elsewhere(self, mention: Mention) -> bool:
+        return bool(mention.states & ABSENT) and (bool(mention.whens) or mention.where.says or mention.limited)
+
+    def _judge_denial(self, mention: Mention) -> Iterator[Doubt]:
+        if mention.assumed or mention.limited:
+            return
+        facts = self.checker.everything.of(mention.sense.covers)
+        if not facts:
+            return
+        spans = [w for w in mention.whens if w.kind in {"span", "point", "part"}]
+        if spans:
+            union = _union([w for f in facts for w in f.whens or ()])
+            said = _union(spans)
+            if not union or _overlap(said, union) < 0.5 * _length(said):
+                return
+        if not spans and not mention.bare and not self._sweeping(mention, facts):
+            return
+        if mention.where.says and not mention.where.whole:
+            places = [f.where for f in facts if f.where]
+            if not places or all(
+                not (
+                    p.whole
+                    or p.things & mention.where.things
+                    or p.rows & mention.where.rows
+                    or p.columns & mention.where.columns
+                )
+                for p in places
+            ):
+                return
+        yield Doubt(
+            check="attribute",
+            why=f"it denies {mention.sense.covers[0]}; known is {_told(facts)}",
+            quote=mention.quote,
+        )
+
+    def _sweeping(self, mention: Mention, facts: list[Fact]) -> bool:
+        """Whether praise is of the whole clip, or of where the attribute is known: "sharp" may be another thing."""
+        if not mention.sense.good or all(
+            (f.where is None or f.where.whole) and f.whens and f.whens[0].kind == "whole" for f in facts
+        ):
+            return True
+        words = set(mention.clause.split())
+        if words & {
+            "whole",
+            "entire",
+            "every",
+            "all",
+            "throughout",
+            "always",
+            "everywhere",
+            "perfectly",
+            "completely",
+            "entirely",
+            "first",
+            "never",
+            "video",
+            "footage",
+            "clip",
+            "recording",
+        }:
+            return True
+        return bool({t for f in facts if f.where for t in f.where.things} & things_of(mention.clause))
+
+    def _in_time(self, facts: list[Fact], whens: Sequence[When]) -> list[Fact]:
+        """Of several entries for an attribute, those of the time that is spoken of."""
+        spans = _union([w for w in whens if w.kind in {"span", "point", "part"}])
+        if len(facts) == 1 or not spans:
+            return facts
+        return [f for f in facts if f.whens is None or _overlap(spans, _union(f.whens)) > 0] or facts
+
+    def _time_problem(self, mention: Mention, facts: list[Fact], asked: bool) -> str:
+        if any(fact.whens is None for fact in facts) or not mention.whens or self.after_it:
+            return ""
+        duration = self.checker.reader.duration
+        known = _union([w for f in facts for w in f.whens or ()])
+        covered = _length(known)
+        told = f"known is {_spans(known, duration)}"
+        kinds = {w.kind for w in mention.whens}
+        whole = covered >= 0.85 * duration
+        if "whole" in kinds:
+            return "" if covered >= 0.6 * duration else f"it says throughout; {told}"
+        if "brief" in kinds and whole and len(kinds) == 1:
+            return f"it says briefly; {told}"
+        for when in mention.whens:
+            if when.kind == "onset" and all(abs(when.start - start) > 1.0 for start, _ in known):
+                return f"it says from {when.start:g} s on; {told}"
+            if when.kind == "offset" and all(abs(when.end - end) > 1.0 for _, end in known):
+                return f"it says until {when.end:g} s; {told}"
+        spans = [w for w in mention.whens if w.kind in {"span", "point", "part"}]
+        if not spans:
+            return ""
+        said = _union(spans)
+        words = f"it says {_spans(said, duration)}; {told}"
+        if whole:
+            return words if asked and _length(said) < 0.6 * duration else ""
+        padded = [(a - SLACK, b + SLACK) for a, b in known]
+        for when in spans:
+            if when.kind == "point" and not any(a <= when.end and when.start <= b for a, b in padded):
+                return words
+            length = max(when.end - when.start, 1e-9)
+            shared = _overlap([(when.start, when.end)], known)
+            if when.kind == "span" and _overlap([(when.start, when.end)], padded) < 0.5 * length:
+                return words
+            if when.kind == "part" and shared < min(0.3 * covered, 0.3 * length):
+                return words
+        exact = _union([w for w in spans if w.kind == "span"])
+        if asked and exact and _overlap(exact, known) < 0.4 * (_length(exact) + covered - _overlap(exact, known)):
+            return words
+        return ""
+
+    def _place_problem(self, mention: Mention, facts: list[Fact], asked: bool) -> str:
+        if not mention.where.says:
+            return ""
+        places = [fact.where for fact in facts if fact.where]
+        if not places:
+            return ""
+        if asked or mention.where.grid or mention.where.depth or mention.where.whole:
+            if clash(mention.where, places, asked):
+                return f"it says {mention.where.quote!r}; known is {places[0].quote!r}"
+        elif mention.where.things and self._elsewhere(mention, places):
+            return f"it says {mention.where.quote!r}; known is {places[0].quote!r}"
+        return ""
+
+    def _elsewhere(self, mention: Mention, places: list[Where]) -> bool:
+        """Whether the thing that is named is where another attribute is, and not this one."""
+        own = {thing for place in places for thing in place.things}
+        others = {
+            thing
+            for name, facts in self.checker.everything.sure.items()
+            if name not in mention.sense.covers
+            for fact in facts
+            if fact.where
+            for thing in fact.where.things
+        }
+        return bool(own) and not mention.where.things & own and bool(mention.where.things & others)
+
+    def _bare_place(self) -> Iterator[Doubt]:
+        """Doubt an answer to "where" that names only things which are not the known place."""
+        if not self.asks_where or any(m.where.says for m in self.answer.mentions) or len(self.answer_topic) != 1:
+            return
+        places = [f.where for f in self._known(self.answer_topic[0]) if f.where and f.where.things and not f.where.grid]
+        said = things_of(plain(self.pair.answer))
+        if (
+            places
+            and said
+            and not self.sworn_answer
+            and not any(said & p.things for p in places)
+            and not self.answer.mentions
+        ):
+            yield Doubt(check="place", why=f"known is {places[0].quote!r}", quote=self.pair.answer[:80])
+
+    def _main(self, mentions: Sequence[Mention]) -> Iterator[Doubt]:
+        """Doubt the choice of one problem as the main one where another is known to be stronger."""
+        named = [
+            m
+            for m in mentions
+            if not m.assumed and not m.sense.good and m.states & PRESENT and m.sense.covers != (ANYTHING,)
+        ]
+        if (
+            not self.asks_main
+            or not named
+            or any(m.bare for m in named[:1])
+            or self.question.mentions
+            and not _generic(self.question)
+        ):
+            return
+        own = [f.states for f in self._known(named[0])]
+        strongest = max((f.states for f in self.facts.of([ANYTHING]) if f.states != PRESENT), default=0)
+        if own and PRESENT not in own and max(own) < strongest <= SEVERE:
+            stronger = next(f.words for f in self.facts.of([ANYTHING]) if f.states == strongest)
+            yield Doubt(
+                check="main",
+                why=f"{named[0].sense.covers[0]} is not the strongest problem: {stronger} is known",
+                quote=named[0].quote,
+            )
+
+    def _levels(self) -> Levels:
+        return (
+            self.facts.levels
+            or self.checker.everything.levels
+            or (frozenset({self.checker.known.level}) if self.checker.known.level else frozenset())
+        )
+
+    def _judge_verdicts(self, read: Read) -> Iterator[Doubt]:
+        right = self._levels()
+        if not right:
+            return
+        for levels, quote in read.verdicts:
+            if not levels & right:
+                yield Doubt(
+                    check="level", why=f"it concludes {_listed(levels)} quality; known is {_listed(right)}", quote=quote
+                )
+
+
+def _option_form(options: Sequence[Option], letter: str, option: Option | None, answer: str) -> Iterator[Doubt]:
+    """Check what needs no knowledge: letters in order, options that differ, an answer that is one of them."""
+    letters = "".join(o.letter for o in options)
+    if letters != "ABCDEFGHIJ"[: len(letters)] or len(letters) < 2:
+        yield Doubt(check="options", why=f"the letters are {', '.join(letters)} instead of A, B, C...", quote=letters)
+    texts = [normal(o.text) for o in options]
+    if len(set(texts)) < len(texts) or "" in texts:
+        yield Doubt(
+            check="options", why="two options are alike, or one is empty", quote="; ".join(o.text for o in options)[:80]
+        )
+    rest = chosen(answer)[1]
+    if option is None:
+        yield Doubt(check="options", why="the answer is none of the options", quote=answer[:80])
+    elif letter and rest and normal(rest) != normal(option.text):
+        other = next((o for o in options if o is not option and normal(o.text) == normal(rest)), None)
+        if other or not normal(rest).startswith(normal(option.text)) and not content(option.text) <= content(rest):
+            yield Doubt(
+                check="options", why=f"letter and text disagree: {option.letter} is {option.text!r}", quote=answer[:80]
+            )
+
+
+def _turned(mention: Mention) -> Mention | None:
+    """What No makes of a mention that a question asks for."""
+    if not mention.states & PRESENT:
+        return replace(mention, states=PRESENT)
+    if mention.states & ABSENT:
+        return None
+    left = ABSENT if mention.states == PRESENT else (ABSENT | PRESENT) & ~mention.states
+    return replace(mention, states=left)
+
+
+def _within(said: Where, known: Where) -> bool:
+    """Whether a place that is asked for is borne out by a known one, and not just not contradicted."""
+    return (
+        known.whole
+        or bool(said.things & known.things)
+        or bool(said.depth and said.depth == known.depth)
+        or bool((said.rows & known.rows) or (said.columns & known.columns))
+    )
+
+
+def _generic(read: Read) -> bool:
+    return all(m.sense.covers == (ANYTHING,) for m in read.mentions)
+
+
+def _union(whens: Iterable[When]) -> list[tuple[float, float]]:
+    """Put times together into spans that do not overlap, in order."""
+    spans: list[tuple[float, float]] = []
+    for start, end in sorted((w.start, w.end) for w in whens if w.kind in {"span", "point", "part", "whole"}):
+        if spans and start <= spans[-1][1]:
+            spans[-1] = (spans[-1][0], max(spans[-1][1], end))
+        else:
+            spans.append((start, end))
+    return spans
+
+
+def _length(spans: Iterable[tuple[float, float]]) -> float:
+    return sum(end - start for start, end in spans)
+
+
+def _overlap(one: Iterable[tuple[float, float]], other: Sequence[tuple[float, float]]) -> float:
+    return sum(max(0.0, min(b, d) - max(a, c)) for a, b in one for c, d in other)
+
+
+def _spans(spans: Sequence[tuple[float, float]], duration: float) -> str:
+    if _length(spans) >= 0.85 * duration:
+        return "throughout"
+    return " and ".join(f"{a:g} s" if a == b else f"{a:g} to {b:g} s" for a, b in spans)
+
+
+def _degrees(states: int) -> str:
+    words = [word for i, word in enumerate(DEGREES) if states & (2 << i)]
+    return ("hardly any" if states & ABSENT and len(words) < 2 else " or ".join(words)) if len(words) < 4 else "some"
+
+
+def _told(facts: Sequence[Fact]) -> str:
+    return "; ".join(dict.fromkeys(f.words for f in facts if f.words)) or "that it is there"
+
+
+def _listed(levels: Levels) -> str:
+    return " or ".join(level for level in LEVELS if level in levels)
