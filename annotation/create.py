@@ -185,13 +185,17 @@ def _read(recipe: ProjectRecipe, base: Path, config: str, means: Means, told: Cr
         gold = gold_by_record(read_rows(base / recipe.control.gold, Annotation), names, recipe.control.gold)
         _refuse_unasked(recipe, gold)
     if recipe.pairs:
-        for pair in read_rows(base / recipe.pairs, Pair):
+        every_pair = read_rows(base / recipe.pairs, Pair)
+        wanted = [pair for pair in every_pair if recipe.only == "all" or pair.doubts]
+        told.left_out["pairs that no check doubts"] = len(every_pair) - len(wanted)
+        for pair in wanted:
             pairs[names.get(pair.record_id, f"{recipe.pairs}: {pair.id}")].append(pair)
         told.left_out["clips without a pair"] = len(records) - len(pairs)
         told.pairs = sum(map(len, pairs.values()))
         records = {name: record for name, record in records.items() if name in pairs}
         if not records:
-            raise CallError(f"pairs: there are none in {recipe.pairs!r}")
+            what = "none is doubted" if every_pair else "there are none"
+            raise CallError(f"pairs: {what} in {recipe.pairs!r}")
     if means.annotations:
         annotations = {annotation.id: annotation for annotation in read_rows(means.annotations, Annotation)}
     if recipe.predictions.scores:

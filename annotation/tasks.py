@@ -178,13 +178,16 @@ def data_of(key: str, record: Record, proxy: Proxy | None, url: str) -> dict[str
 
 
 def review_data(record: Record, pairs: Sequence[Pair], annotations: Mapping[str, Annotation]) -> dict[str, Any]:
-    """Give what a review shows beside the clip: what is known of it, and a title for each pair."""
+    """Give what a review shows beside the clip: what is known of it, and a title for each pair with its doubts."""
     return {
         "source_depiction": depiction(record, pairs, annotations),
-        "pairs": [
-            {"title": f"{index}. {pair.family}, {pair.form}", "pair_id": pair.id} for index, pair in enumerate(pairs, 1)
-        ],
+        "pairs": [{"title": f"{index}. {_title(pair)}", "pair_id": pair.id} for index, pair in enumerate(pairs, 1)],
     }
+
+
+def _title(pair: Pair) -> str:
+    doubts = "".join(f" Doubted ({doubt.check}): {doubt.why}." for doubt in pair.doubts)
+    return f"{pair.family}, {pair.form}.{doubts}" if doubts else f"{pair.family}, {pair.form}"
 
 
 def depiction(record: Record, pairs: Sequence[Pair], annotations: Mapping[str, Annotation]) -> str:

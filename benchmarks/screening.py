@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from annotation.agreement.coefficients import wilson
 from annotation.agreement.screening import screen
 from annotation.agreement.simulate import KINDS, Plan, simulate
 from benchmarks._findings import Cell, Findings, Limit, Table, versions
+from dataset_builder.intervals import wilson
 
 SEEDS, QUICK_SEEDS = 200, 2
 FOUND, BLAMED = 0.95, 0.05

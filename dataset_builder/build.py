@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import ModuleType
@@ -33,20 +33,22 @@ from dataset_builder.corpus import (
 )
 from dataset_builder.gathering.gather import gather
 from dataset_builder.gathering.state import Gathered, Means, OtherPartsError, Run
+from dataset_builder.pairing.making import Made, make_pairs, whys_of_annotations
+from dataset_builder.pairing.measured import Measured, measured, measuring
+from dataset_builder.pairing.reviewed import doubts_told
+from dataset_builder.signal.calibration import read_calibration
+from dataset_builder.signal.measuring import measure_stage
 from dataset_builder.streaming.records import add_sessions
 from dataset_builder.versions import add_versions, distortions_of
 from schemas import SCHEMA_VERSION
 from schemas.errors import CallError, DataError
-from schemas.manifest import ConfigCount, Manifest, Quarantined
-from schemas.pair import Pair
+from schemas.levels import Level
+from schemas.manifest import ConfigCount, Manifest, PairCounts, Quarantined
 from schemas.plugins import load_plugin, plugin_names
 from schemas.recipe import BuildRecipe, SourceRecipe, digest, plain
 from schemas.record import SPLITS, Record
 from schemas.sample import Sample
 from stages import Given, target_of
-from stages.pairs import pairs
-from stages.pairs.maker import texts_of
-from stages.wording.local_pairs import local_pairs
 
 BY_DEFAULT = Means()
 
@@ -94,12 +96,14 @@ def build(
     if means.part:
         raise OtherPartsError([])
     portable = _portable(recipe)
-    answered = _ask(gathered, portable, asked, distorted | played)
+    pixels = _pixels(gathered, run) if recipe.pairs.signal else None
+    run.refuse_unfinished()
+    answered, pair_counts = _ask(gathered, portable, asked, distorted | played, pixels)
     try:
         with replacing(out) as partial:
             _write_data(partial, gathered, run, answered)
             _write_records(partial, gathered, portable, answered)
-            manifest = _finish(partial, gathered, portable, answered)
+            manifest = _finish(partial, gathered, portable, answered, pair_counts)
     except OSError as error:
         if error.errno in engine.NO_PLACE:
             raise engine.no_place(repr(str(out)), error.errno) from None
@@ -143,18 +147,21 @@ def _stages_of(recipe: BuildRecipe, plugins: Sequence[Path]) -> dict[str, Module
 
 
 def _ask(
-    gathered: Gathered, recipe: BuildRecipe, asked: dict[str, ModuleType], used_otherwise: set[str]
-) -> dict[str, list[Sample]]:
+    gathered: Gathered,
+    recipe: BuildRecipe,
+    asked: dict[str, ModuleType],
+    used_otherwise: set[str],
+    pixels: Measured | None,
+) -> tuple[dict[str, list[Sample]], PairCounts | None]:
     """Let every stage ask; a record of which none asks anything goes to quarantine with what the stages need."""
     answered: dict[str, list[Sample]] = {name: [] for name in asked}
     # A sample names its clip by where it will lie, not by where it came from.
     placed = {record_id: _placed(record, recipe) for record_id, record in gathered.records.items()}
+    made = make_pairs(gathered, recipe, placed, _levels(gathered, recipe), pixels.against if pixels else None)
+    _quarantine_unused_pairs(gathered, made)
+    whys = whys_of_annotations(made)
     given = Given(
-        seed=recipe.seed,
-        prompts=recipe.prompts,
-        recipe=digest(recipe),
-        scales=gathered.scales,
-        pairs=_pairs(gathered, recipe, placed),
+        seed=recipe.seed, prompts=recipe.prompts, recipe=digest(recipe), scales=gathered.scales, pairs=made.of
     )
     needs = "; ".join(f"{name} needs {module.NEEDS}" for name, module in asked.items())
     told = {record_id for conversation in gathered.conversations for record_id in conversation.shown}
@@ -165,15 +172,23 @@ def _ask(
             found = {name: list(module.samples(record, given)) for name, module in asked.items()}
         except ValueError as error:
             _quarantine_record(gathered, record_id, str(error))
-            _quarantine_unasked_annotations(gathered, record_id, {})
+            _quarantine_unasked_annotations(gathered, record_id, {}, whys)
             continue
         for name, samples in found.items():
             answered[name] += samples
         if not any(found.values()) and record_id not in used_otherwise:
             _quarantine_record(gathered, record_id, f"no stage asks anything of this clip: {needs}")
-        _quarantine_unasked_annotations(gathered, record_id, found)
+        _quarantine_unasked_annotations(gathered, record_id, found, whys)
     _add_conversations(answered, gathered, recipe, placed, given)
-    return answered
+    return answered, made.counts if made.of else None
+
+
+def _pixels(gathered: Gathered, run: Run) -> Measured:
+    """Measure the clips of which somebody has said something. Raises CallError for a calibration of other probes."""
+    calibration = read_calibration()
+    said = [name for name in gathered.records if gathered.annotations.get(name)]
+    clips = measuring((gathered.records[name], gathered.files[name]) for name in said)
+    return measured(run.stage("measuring", measure_stage(), clips, run.work), calibration)
 
 
 def _add_conversations(
@@ -200,27 +215,38 @@ def _add_conversations(
             answered.setdefault(told.config, []).append(sample)
 
 
-def _pairs(gathered: Gathered, recipe: BuildRecipe, placed: dict[str, Record]) -> dict[str, list[Pair]]:
-    """Make the pairs of stage 3: of what experts said, and of distortions whose time or place is known."""
+def _levels(gathered: Gathered, recipe: BuildRecipe) -> Callable[[Record], Level | None]:
     scales = Given(seed=recipe.seed, prompts=recipe.prompts, recipe="", scales=gathered.scales)
-    made: dict[str, list[Pair]] = {}
-    for record_id, record in placed.items():
-        said = gathered.annotations.get(record_id, [])
+
+    def level_of(record: Record) -> Level | None:
         target = target_of(record, scales)
-        level = target.level if target else None
-        seen = [text for annotation in said for text in texts_of(annotation)]
-        found = [pair for a in said for pair in pairs(record, a, level, recipe.seed, seen)]
-        if found or record.origin:
-            made[record_id] = found or list(local_pairs(record, recipe.seed))
-    return made
+        return target.level if target else None
+
+    return level_of
 
 
-def _quarantine_unasked_annotations(gathered: Gathered, record_id: str, found: dict[str, list[Sample]]) -> None:
+def _quarantine_unused_pairs(gathered: Gathered, made: Made) -> None:
+    """Account for the pairs that are in no sample: those of a file, and those that a check doubts."""
+    for pair, why in made.left_out:
+        source = pair.record_id.partition("/")[0]
+        if (read := gathered.pairs.get(source)) and (line := read.rows.get(pair.id)):
+            gathered.quarantine.append(Quarantined(source=source, file=read.file, row=line, field=None, reason=why))
+    for pair in made.doubtful:
+        rests_on = pair.evidence[0].partition(":")[2]
+        source, file, line = gathered.annotation_rows[rests_on]
+        reason = f"pair {pair.id.removeprefix(f'{rests_on}/')}: {doubts_told(pair)}"
+        gathered.quarantine.append(Quarantined(source=source, file=file, row=line, field=None, reason=reason))
+
+
+def _quarantine_unasked_annotations(
+    gathered: Gathered, record_id: str, found: dict[str, list[Sample]], whys: Mapping[str, str]
+) -> None:
     cited = {evidence for samples in found.values() for s in samples for evidence in s.provenance.evidence}
     for annotation in gathered.annotations.get(record_id, []):
-        if f"annotation:{annotation.id}" not in cited:
+        if (name := f"annotation:{annotation.id}") not in cited:
             source, file, line = gathered.annotation_rows[annotation.id]
-            reason = "no pair of this annotation is in the corpus: name stage3 in the recipe, or say more of the clip"
+            reason = "no pair of this annotation is in the corpus: "
+            reason += whys.get(name, "name stage3 in the recipe, or say more of the clip")
             gathered.quarantine.append(Quarantined(source=source, file=file, row=line, field=None, reason=reason))
 
 
@@ -289,7 +315,13 @@ def _write_records(partial: Path, gathered: Gathered, recipe: BuildRecipe, answe
     write_jsonl(partial / RECORDS, records)
 
 
-def _finish(partial: Path, gathered: Gathered, recipe: BuildRecipe, answered: dict[str, list[Sample]]) -> Manifest:
+def _finish(
+    partial: Path,
+    gathered: Gathered,
+    recipe: BuildRecipe,
+    answered: dict[str, list[Sample]],
+    pair_counts: PairCounts | None,
+) -> Manifest:
     """Write quarantine, card and, last of all, the manifest."""
     quarantine = sorted(gathered.quarantine, key=_quarantine_order)
     counts = {config: _count(samples, gathered) for config, samples in answered.items() if samples}
@@ -309,6 +341,7 @@ def _finish(partial: Path, gathered: Gathered, recipe: BuildRecipe, answered: di
         records=len({media.record_id for samples in answered.values() for s in samples for media in s.media}),
         quarantined=len(quarantine),
         transient=sum(row.transient for row in quarantine),
+        pairs=pair_counts,
         remarks=gathered.remarks,
         files={path: file_entry(partial / path) for path in files_of(partial)},
     )
@@ -337,6 +370,8 @@ def _portable(recipe: BuildRecipe) -> BuildRecipe:
             table=name_of(source.table),
             clips=name_of(source.clips),
             annotations=name_of(source.annotations) if source.annotations else None,
+            pairs=name_of(source.pairs) if source.pairs else None,
+            verdicts=name_of(source.verdicts) if source.verdicts else None,
             sessions=name_of(source.sessions) if source.sessions else None,
         )
         for source in recipe.sources

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from schemas.levels import LevelScale
+from schemas.pair import Acceptance
 
 
 class Quarantined(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -40,10 +41,25 @@ class ConfigCount(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     levels: dict[str, int]
 
 
+class PairCounts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What became of the pairs of stage 3.
+
+    `taken` counts those in the corpus by trait and value, `left_out` the others that are right by their reason,
+    `doubted` those that a check contradicts, by check. `acceptance` is what reviewers made of pairs that were read from
+    files, by family and by generator.
+    """
+
+    taken: dict[str, dict[str, int]]
+    left_out: dict[str, int]
+    doubted: dict[str, int]
+    acceptance: list[Acceptance]
+
+
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a corpus folder holds. Holds no time, host or path of the machine that made it.
 
-    `remarks` are what the label tables differ in from what their sets publish, and what of them could not be used.
+    `pairs` is None without stage 3. `remarks` are what the label tables differ in from what their sets publish, and
+    what of them could not be used.
     """
 
     schema_version: str
@@ -58,4 +74,5 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     quarantined: int
     transient: int
     files: dict[str, FileEntry]
+    pairs: PairCounts | None = None
     remarks: list[str] = []

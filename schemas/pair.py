@@ -19,6 +19,8 @@ FAMILIES: tuple[Family, ...] = (
 """The five families of question-answer pairs of stage 3 (arXiv 2411.03795, its data picture)."""
 
 Form = Literal["yes-no", "multiple-choice", "open"]
+Trait = Literal["yes-no", "letter", "family", "degree", "level"]
+"""By what pairs are balanced: yes or no, letter of the right option, family, degree and level that is answered."""
 
 
 class Doubt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -51,3 +53,34 @@ class Pair(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     doubts: list[Doubt] = []
     votes: list[int] = []
     verdict: Literal["accept", "edit", "reject"] | None = None
+
+
+class PairVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What all reviewers together said of one pair.
+
+    Rejected where more than half reject it. Kept where more than half keep it: edited where at least half of those
+    edited it, else accepted. None = neither (`votes` tell), which is for a person to decide. An edited pair has the
+    words that most editors chose, the latest of these where they differ; `edits` says how many versions there are.
+    """
+
+    pair_id: str
+    verdict: Literal["accept", "edit", "reject"] | None
+    votes: dict[str, int]
+    raters: list[str]
+    reasons: list[str] = []
+    question: str | None = None
+    answer: str | None = None
+    edits: int = 0
+
+
+class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the pairs of one kind; each `_95` is the Wilson interval of its share of `pairs`."""
+
+    of: str
+    pairs: int
+    accepted: int
+    edited: int
+    rejected: int
+    undecided: int
+    accepted_95: tuple[float, float]
+    kept_95: tuple[float, float]

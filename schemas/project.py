@@ -70,7 +70,7 @@ class ProjectRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """The YAML file of an annotation project.
 
     `kind` = `depict`: experts describe clips; `review`: reviewers judge the pairs of the JSONL file `pairs`, all of a
-    clip at once. `degrees` (weakest first) and `attributes` are the taxonomy's where none are given. `raters` is how
+    clip at once, or `only` those that a check doubted. `degrees` (weakest first) and `attributes` are the taxonomy's where none are given. `raters` is how
     many judge each clip without seeing one another. `guidelines` is Markdown. `qualification` is how many gold clips a
     rater does first, with feedback, to be let in.
     """
@@ -85,6 +85,7 @@ class ProjectRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     levels: list[LevelWord] = []
     reasons: list[str] = []
     pairs: str | None = None
+    only: Literal["all", "doubted"] = "all"
     raters: int = 3
     predictions: Predictions = Predictions()
     control: Control = Control()
@@ -113,6 +114,8 @@ class ProjectRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
             raise ValueError(f"levels: describe all of {', '.join(LEVELS)}, in this order, or none")
         if (self.kind == "review") != (self.pairs is not None):
             raise ValueError("pairs: a review names the file of its pairs, and nothing else does")
+        if self.only != "all" and self.pairs is None:
+            raise ValueError("only: says which pairs of a review are judged, this is none")
         if self.raters < 1:
             raise ValueError(f"raters is 1 or more, got {self.raters}")
         if self.qualification < 0:

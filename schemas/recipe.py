@@ -18,6 +18,7 @@ import yaml
 
 from schemas.errors import CallError
 from schemas.levels import Direction, RangeMode
+from schemas.pair import Family, Trait
 from schemas.record import OpinionModel
 
 T = TypeVar("T")
@@ -118,6 +119,8 @@ class SourceRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     config: str | None = None
     levels: Literal["published", "rederived"] = "published"
     annotations: str | None = None
+    pairs: str | None = None
+    verdicts: str | None = None
     sessions: str | None = None
     sheet: str | None = None
     encoding: str | None = None
@@ -128,6 +131,10 @@ class SourceRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         """Refuse what cannot name a source or read a table."""
         if not self.name.strip() or self.name in {".", ".."} or set("/\\\n\0") & set(self.name):
             raise ValueError(f"name: a source is called by a plain word, not {self.name!r}")
+        if self.verdicts is not None and self.pairs is None:
+            raise ValueError("verdicts: name the pairs that they are of, too")
+        if self.pairs is not None and self.annotations is None:
+            raise ValueError("pairs: name the annotations that they rest on, too")
         if self.sessions is not None and (self.annotations is not None or self.config is not None):
             raise ValueError("sessions: a source of sessions to be rendered has neither annotations nor config")
         if self.separator is not None and len(self.separator) != 1:
@@ -180,6 +187,43 @@ class SplitShares(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             raise ValueError("split shares are 0 or more and sum to 1")
 
 
+class PairsRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which of the question-answer pairs that can be made are taken.
+
+    `budget` is the most a clip gives (None = all), 7 as in the paper (118,000 pairs of 16,000 clips), shared out by
+    `families`; what one family cannot fill goes to the others. `caps` are the largest shares that one value of a trait
+    may have over all pairs; what is above is left out, drawn by the seed. With `signal`, claims that the clip's own
+    pixels contradict are found too, which decodes every clip once more. `min_acceptance` is the least share of reviewed
+    pairs that reviewers must have accepted or edited, in each family and of each generator with 10 verdicts or more.
+    """
+
+    budget: int | None = 7
+    families: dict[Family, int] = msgspec.field(
+        default_factory=lambda: {
+            "quality-centric": 3,
+            "temporal-centric": 1,
+            "in-context-centric": 1,
+            "extended-conversation": 1,
+            "causal-analysis": 1,
+        }
+    )
+    caps: dict[Trait, float] = msgspec.field(default_factory=lambda: {"yes-no": 0.55, "letter": 0.4})
+    signal: bool = False
+    min_acceptance: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a budget of nothing, and shares that are none."""
+        if self.budget is not None and self.budget < 1:
+            raise ValueError(f"budget is 1 or more, got {self.budget}")
+        if any(wanted < 0 for wanted in self.families.values()):
+            raise ValueError("families: each is given 0 pairs or more")
+        for trait, cap in self.caps.items():
+            if not 0 < cap <= 1:
+                raise ValueError(f"caps: {trait} is a share above 0 and at most 1, got {cap}")
+        if self.min_acceptance is not None and not 0 <= self.min_acceptance <= 1:
+            raise ValueError(f"min_acceptance is a share from 0 to 1, got {self.min_acceptance}")
+
+
 class BuildRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What `vqa2 build` makes: from which sources, which stages, worded how, split how.
 
@@ -197,6 +241,7 @@ class BuildRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     media: Literal["copy", "reference", "recipes"] = "copy"
     split: SplitShares = SplitShares()
     distort: Distort | None = None
+    pairs: PairsRecipe = PairsRecipe()
     max_quarantine: int | None = None
     timeout: float = 600.0
 

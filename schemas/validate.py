@@ -19,9 +19,10 @@ import orjson
 
 from schemas import SCHEMA_VERSION
 from schemas.annotation import Annotation
+from schemas.extension import ExtendRecipe
 from schemas.lock import BenchmarkLock, MetricReport
 from schemas.manifest import Manifest, Quarantined
-from schemas.pair import Pair
+from schemas.pair import Pair, PairVerdict
 from schemas.passport import Passport
 from schemas.project import ProjectRecipe
 from schemas.recipe import BuildRecipe, TrainRecipe
@@ -37,6 +38,7 @@ PUBLISHED: dict[str, type[msgspec.Struct]] = {
     "ground-truth": GroundTruth,
     "annotation": Annotation,
     "pair": Pair,
+    "pair-verdict": PairVerdict,
     "response": Response,
     "sample": Sample,
     "session": Session,
@@ -49,6 +51,7 @@ PUBLISHED: dict[str, type[msgspec.Struct]] = {
     "build-recipe": BuildRecipe,
     "train-recipe": TrainRecipe,
     "project-recipe": ProjectRecipe,
+    "extend-recipe": ExtendRecipe,
 }
 """The structs whose JSON Schema is part of the published contract, by schema name."""
 

@@ -1,4 +1,4 @@
-"""Coefficients of agreement: Krippendorff's alpha, Cohen's kappa, intraclass correlation, and Wilson's interval.
+"""Coefficients of agreement: Krippendorff's alpha, Cohen's kappa, and intraclass correlation.
 
 All are None where they are not defined: too few ratings, or ratings that do not vary. Held to the packages
 krippendorff, scikit-learn and pingouin to 1e-6 by the tests.
@@ -6,7 +6,6 @@ krippendorff, scikit-learn and pingouin to 1e-6 by the tests.
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import msgspec
@@ -16,7 +15,6 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 Metric = Literal["nominal", "ordinal", "interval"]
 Weights = Literal["none", "linear", "quadratic"]
-NORMAL_975 = 1.959963984540054
 
 
 class Icc(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,18 +113,6 @@ def icc(table: ArrayLike) -> Icc:
         two=_ratio(items - left, items + (k - 1) * left + k * (raters - left) / n),
         three_k=_ratio(items - left, items),
     )
-
-
-def wilson(hits: int, n: int, z: float = NORMAL_975) -> tuple[float, float]:
-    """Give the ends of Wilson's interval of a share (95 % as it stands); (0, 1) where nothing was counted.
-
-    Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22(158), 1927.
-    """
-    if not n:
-        return 0.0, 1.0
-    middle = (hits + z * z / 2) / (n + z * z)
-    half = z / (n + z * z) * math.sqrt(hits * (n - hits) / n + z * z / 4)
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def _ratio(above: float, below: float) -> float | None:

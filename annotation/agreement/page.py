@@ -24,7 +24,7 @@ from schemas.levels import LEVELS
 if TYPE_CHECKING:
     from annotation.agreement.agree import Agreement
     from annotation.agreement.measures import LevelAgreement
-    from annotation.agreement.review import Acceptance
+    from schemas.pair import Acceptance
 
 _CLASS = {"holds": "good", "fails": "bad", "not judged": "unknown"}
 _STATE = {"accepted": "good", "excluded": "bad", "not judged": "unknown"}

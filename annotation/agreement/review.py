@@ -10,40 +10,10 @@ from typing import Literal
 import msgspec
 
 from annotation.agreement.answers import VERDICT_VALUES
-from annotation.agreement.coefficients import alpha, kappa, wilson
-from schemas.pair import Pair
+from annotation.agreement.coefficients import alpha, kappa
+from dataset_builder.pairing.reviewed import acceptances
+from schemas.pair import Acceptance, Pair, PairVerdict
 from schemas.response import Response, Verdict
-
-
-class PairVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What all reviewers together said of one pair.
-
-    Rejected where more than half reject it. Kept where more than half keep it: edited where at least half of those
-    edited it, else accepted. None = neither (`votes` tell), which is for a person to decide. An edited pair has the
-    words that most editors chose, the latest of these where they differ; `edits` says how many versions there are.
-    """
-
-    pair_id: str
-    verdict: Literal["accept", "edit", "reject"] | None
-    votes: dict[str, int]
-    raters: list[str]
-    reasons: list[str] = []
-    question: str | None = None
-    answer: str | None = None
-    edits: int = 0
-
-
-class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the pairs of one kind; each `_95` is the Wilson interval of its share of `pairs`."""
-
-    of: str
-    pairs: int
-    accepted: int
-    edited: int
-    rejected: int
-    undecided: int
-    accepted_95: tuple[float, float]
-    kept_95: tuple[float, float]
 
 
 class ReviewAgreement(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,31 +86,12 @@ def review_agreement(
         kappa=kappa([one for one, _ in ways], [two for _, two in ways], len(place)),
         nominal=alpha(items, values, "nominal"),
         ordinal=alpha(items, values, "ordinal"),
-        acceptance=_acceptances(("all", verdict) for verdict in decided),
-        by_family=_acceptances((pairs[v.pair_id].family, v) for v in decided if v.pair_id in pairs),
-        by_generator=_acceptances((pairs[v.pair_id].generator, v) for v in decided if v.pair_id in pairs),
+        acceptance=acceptances(("all", verdict) for verdict in decided),
+        by_family=acceptances((pairs[v.pair_id].family, v) for v in decided if v.pair_id in pairs),
+        by_generator=acceptances((pairs[v.pair_id].generator, v) for v in decided if v.pair_id in pairs),
         reasons=dict(Counter(r for of in said.values() for _, verdict in of for r in verdict.reasons).most_common()),
         unknown=sum(verdict.pair_id not in pairs for verdict in decided) if pairs else 0,
     )
-
-
-def _acceptances(named: Iterable[tuple[str, PairVerdict]]) -> list[Acceptance]:
-    kinds: dict[str, Counter[str | None]] = defaultdict(Counter)
-    for name, verdict in named:
-        kinds[name][verdict.verdict] += 1
-    return [
-        Acceptance(
-            of=name,
-            pairs=votes.total(),
-            accepted=votes["accept"],
-            edited=votes["edit"],
-            rejected=votes["reject"],
-            undecided=votes[None],
-            accepted_95=wilson(votes["accept"], votes.total()),
-            kept_95=wilson(votes["accept"] + votes["edit"], votes.total()),
-        )
-        for name, votes in sorted(kinds.items())
-    ]
 
 
 def _by_pair(responses: Iterable[Response]) -> dict[str, list[tuple[Response, Verdict]]]:

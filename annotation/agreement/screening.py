@@ -30,7 +30,8 @@ from numpy.typing import NDArray
 from scipy.special import bdtrc
 
 from annotation.agreement.answers import VERDICT_VALUES, Answers, level_of, names_of
-from annotation.agreement.coefficients import Floats, wilson
+from annotation.agreement.coefficients import Floats
+from dataset_builder.intervals import wilson
 from schemas.annotation import Annotation
 from schemas.errors import CallError
 from schemas.response import Response

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -18,12 +17,16 @@ from annotation.extending.repeats import repeated
 from annotation.tasks import Names, read_clips, read_rows
 from dataset_builder.corpus import MANIFEST, read_manifest, write_jsonl
 from dataset_builder.engine import Engine, LocalEngine
+from dataset_builder.leftovers import mark_as_cache
 from dataset_builder.pairing.checking import checked, without_repeats
 from dataset_builder.pairing.choosing import choose
 from dataset_builder.pairing.making import draft
-from dataset_builder.pairing.measured import Measured, measured
+from dataset_builder.pairing.measured import Measured, measured, measuring
 from dataset_builder.pairing.traits import counts
 from dataset_builder.progress import Tracker, untracked
+from dataset_builder.signal import measuring as signal
+from dataset_builder.signal.calibration import COMMITTED, read_calibration
+from dataset_builder.signal.measuring import measure_stage
 from schemas.annotation import Annotation
 from schemas.errors import CallError, DataError
 from schemas.extension import ExtendRecipe
@@ -135,7 +138,7 @@ def extend(recipe_path: Path, out: Path | None, overrides: Sequence[str] = (), m
         doubtful=len(doubtful),
         left_out=dict(sorted(Counter(why for _, why in left_out).items())),
         quarantined=len(quarantine),
-        unmeasured=dict(sorted(pixels.failed.items())) if pixels else {},
+        unmeasured=dict(sorted(pixels.failed(known.record for known in every).items())) if pixels else {},
         left=len(generated.left) if generated else 0,
         stopped=generated.stopped if generated else "",
         spent=spent,
@@ -150,7 +153,9 @@ def dry_run(recipe_path: Path, out: Path | None, overrides: Sequence[str] = ()) 
     """Count what a model would be asked and what that may cost; nothing is sent or written. Raises CallError."""
     recipe = load(recipe_path, ExtendRecipe, overrides)
     if recipe.llm is None:
-        raise CallError("--dry-run tells what a model would be asked: the recipe names no llm, and templates cost nothing")
+        raise CallError(
+            "--dry-run tells what a model would be asked: the recipe names no llm, and templates cost nothing"
+        )
     base = recipe_path.parent
     prices = price_table(recipe.llm, base)
     refuse_unpriced(recipe.llm, prices, recipe.max_cost)
@@ -219,15 +224,15 @@ def _generated(
 
 def _pixels(recipe: ExtendRecipe, base: Path, folder: Path, every: Sequence[Known], means: Means) -> Measured:
     records = base / recipe.clips.records
-    root = base / recipe.clips.root if recipe.clips.root is not None else records if records.is_dir() else records.parent
-    return measured(
-        {known.record.id: (known.record, root / known.record.media.path) for known in every},
-        means.work or folder.with_name(f"{folder.name}.work"),
-        calibration=None if recipe.calibration is None else base / recipe.calibration,
-        engine=means.engine or LocalEngine(),
-        timeout=means.timeout,
-        track=means.track,
+    root = (
+        base / recipe.clips.root if recipe.clips.root is not None else records if records.is_dir() else records.parent
     )
+    work = means.work or folder.with_name(f"{folder.name}.work")
+    calibration = read_calibration(COMMITTED if recipe.calibration is None else base / recipe.calibration)
+    clips = measuring((known.record, root / known.record.media.path) for known in every)
+    mark_as_cache(work)
+    by = signal.Means(work, means.engine or LocalEngine(), means.timeout, means.track)
+    return measured(by.done("measuring", measure_stage(), clips), calibration)
 
 
 def _without_repeated(good: Sequence[Sequence[Pair]]) -> tuple[list[list[Pair]], list[Pair]]:
@@ -258,7 +263,23 @@ def _write(
     ):
         partial = folder / f".{name}.partial"
         write_jsonl(partial, rows)
-        os.replace(partial, folder / name)
+        partial.replace(folder / name)
+
+
+def show_plan(planned: Plan) -> list[str]:
+    """Put what a model would be asked into lines for a person."""
+    (few_in, many_in), (few_out, many_out) = planned.input_tokens, planned.output_tokens
+    lines = [
+        f"{planned.requests} requests for {planned.notes - planned.silent} notes, {planned.answered} of them answered",
+        f"{planned.judge_requests} requests of the judge" if planned.judge_requests else "",
+        f"{planned.silent} notes say nothing" if planned.silent else "",
+        f"tokens to be sent: about {few_in:,}, at most {many_in:,}",
+        f"tokens to be answered: about {few_out:,}, at most {many_out:,}",
+        "no price is known: name prices in the recipe"
+        if planned.dollars is None
+        else f"price: about ${planned.dollars[0]}, at most ${planned.dollars[1]}, without what fails and is repeated",
+    ]
+    return [line for line in lines if line]
 
 
 def show(done: Extended) -> list[str]:

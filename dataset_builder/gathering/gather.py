@@ -11,6 +11,7 @@ import dataset_builder.sources
 from dataset_builder import engine
 from dataset_builder.gathering.annotations import gather_annotations
 from dataset_builder.gathering.conversations import gather_conversations
+from dataset_builder.gathering.pairs import gather_pairs
 from dataset_builder.gathering.rows import (
     fit,
     inspect_clips,
@@ -65,7 +66,7 @@ def _gather_source(gathered: Gathered, run: Run, source: SourceRecipe, left_out:
     folder, recipe = run.folder, run.recipe
     adapter = load_plugin(dataset_builder.sources, source.source, run.means.plugins)
     own = [path for _, path in files_of(source.table, folder, f"source {source.name!r}")]
-    own += [folder / path for path in (source.annotations, source.sessions) if path]
+    own += [folder / path for path in (source.annotations, source.pairs, source.verdicts, source.sessions) if path]
     clips = ClipFolder(folder / source.clips, [*left_out, *own])
     quarantine = gathered.quarantine
     quarantine += [of_file(source, path, reason) for path, reason in clips.unusable]
@@ -112,6 +113,8 @@ def _gather_source(gathered: Gathered, run: Run, source: SourceRecipe, left_out:
         gathered.rows[record.id] = row.at
     if source.annotations:
         gather_annotations(gathered, source, folder / source.annotations, clips)
+    if source.pairs:
+        gather_pairs(gathered, source, folder)
 
 
 def _refuse_groups_across_splits(gathered: Gathered) -> None:

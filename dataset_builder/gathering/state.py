@@ -14,6 +14,7 @@ from dataset_builder.progress import Tracker, untracked
 from schemas.annotation import Annotation
 from schemas.levels import LevelScale
 from schemas.manifest import Quarantined
+from schemas.pair import Pair, PairVerdict
 from schemas.recipe import BuildRecipe
 from schemas.record import Record, Split
 from schemas.session import Session
@@ -104,14 +105,29 @@ class ToRender:
 
 
 @dataclass
+class PairsRead:
+    """The pairs of one source that were read from `file`: those to be used, by record, and the lines of all.
+
+    `judged` are those that reviewers gave a verdict on, which `verdicts` holds by pair.
+    """
+
+    file: str
+    of: dict[str, list[Pair]] = field(default_factory=lambda: defaultdict(list))
+    rows: dict[str, int] = field(default_factory=dict)
+    judged: list[Pair] = field(default_factory=list)
+    verdicts: dict[str, PairVerdict] = field(default_factory=dict)
+
+
+@dataclass
 class Gathered:
-    """What is known after all sources were read: records by id, the annotations of each, scales, and quarantine."""
+    """What is known after all sources were read: records, their annotations, pairs by source, scales, quarantine."""
 
     records: dict[str, Record] = field(default_factory=dict)
     files: dict[str, Path] = field(default_factory=dict)
     rows: dict[str, tuple[str, int]] = field(default_factory=dict)
     annotations: dict[str, list[Annotation]] = field(default_factory=lambda: defaultdict(list))
     annotation_rows: dict[str, tuple[str, str, int]] = field(default_factory=dict)
+    pairs: dict[str, PairsRead] = field(default_factory=dict)
     scales: dict[str, LevelScale] = field(default_factory=dict)
     conversations: list[Told] = field(default_factory=list)
     sessions: list[ToRender] = field(default_factory=list)

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
-from annotation.agreement.coefficients import alpha, icc, kappa, one_way_icc, wilson
+from annotation.agreement.coefficients import alpha, icc, kappa, one_way_icc
+from dataset_builder.intervals import wilson
 
 METRICS = ("nominal", "ordinal", "interval")
 WEIGHTS = {"none": None, "linear": "linear", "quadratic": "quadratic"}

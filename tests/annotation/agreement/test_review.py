@@ -2,7 +2,7 @@
 
 import pytest
 
-from annotation.agreement.coefficients import wilson
+from dataset_builder.intervals import wilson
 from annotation.agreement.review import decide, review_agreement
 from schemas.pair import Pair
 from schemas.response import Response, Verdict
