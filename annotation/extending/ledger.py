@@ -168,36 +168,37 @@ class Ledger:
         self._cap = None if cap is None else picodollars(cap)
         self._lock = threading.RLock()
         self._locks = path.with_name(path.name + ".runs")
+        self.run = uuid.uuid4().hex
+        self._alive = -1
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             _make(path)
-            self._locks.mkdir(mode=0o700, exist_ok=True)
-            self.run = uuid.uuid4().hex
-            self._alive = _hold(self._locks / self.run)
+            self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+            try:
+                self._open()
+            except BaseException:
+                self._db.close()
+                self._let_go()
+                raise
         except OSError as error:
             raise CallError(f"{path}: the ledger cannot be written: {error.strerror}") from None
-        try:
-            self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-            self._open()
         except sqlite3.DatabaseError as error:
-            self._let_go()
             raise CallError(f"{path}: not usable as a ledger: {error}") from None
-        except CallError:
-            self._let_go()
-            raise
 
     def _open(self) -> None:
+        layout, tables = self._one("PRAGMA user_version"), self._one("SELECT count(*) FROM sqlite_master")
+        if layout != LAYOUT and (layout or tables):
+            raise CallError(f"{self.path}: no ledger of layout {LAYOUT}: name another file")
         self._db.execute("PRAGMA journal_mode = WAL")
         # FULL: what is committed survives a power cut too. NORMAL would forget the last answers, which are paid for.
         self._db.execute("PRAGMA synchronous = FULL")
+        self._locks.mkdir(mode=0o700, exist_ok=True)
+        self._alive = _hold(self._locks / self.run)
         with self._transaction():
-            layout = self._one("PRAGMA user_version")
-            if layout == 0 and self._one("SELECT count(*) FROM sqlite_master") == 0:
+            if self._one("PRAGMA user_version") == 0:
                 for statement in filter(str.strip, _TABLES.split(";")):
                     self._db.execute(statement)
                 self._db.execute(f"PRAGMA user_version = {LAYOUT}")
-            elif layout != LAYOUT:
-                raise CallError(f"{self.path}: no ledger of layout {LAYOUT}, but {layout}: name another file")
             self._db.execute("INSERT INTO run VALUES (?, ?)", (self.run, time.time()))
             self._bury()
             self._price()
@@ -211,9 +212,8 @@ class Ledger:
     def close(self) -> None:
         """Close the file; attempts in flight stay counted."""
         with self._lock:
-            if self._alive >= 0:
-                self._db.close()
-                self._let_go()
+            self._db.close()
+            self._let_go()
 
     def __enter__(self) -> Ledger:
         """Give the ledger."""
@@ -361,10 +361,10 @@ class Ledger:
             os.close(held)
 
     def _let_go(self) -> None:
-        (self._locks / self.run).unlink(missing_ok=True)
-        with suppress(OSError):
+        if self._alive >= 0:
+            (self._locks / self.run).unlink(missing_ok=True)
             os.close(self._alive)
-        self._alive = -1
+            self._alive = -1
 
     def _one(self, query: str, *values: object) -> Any:
         return self._db.execute(query, values).fetchone()[0]

@@ -21,8 +21,8 @@ class Act:
     """What happens to one request.
 
     `content` is what the model writes, None a good answer; `body` replaces the whole answer. `cut` sends that share of
-    the body and resets the connection; `drip` waits that many seconds between pieces of the body; `stall` sends half and
-    then nothing for that many seconds. `usage` replaces what is told of tokens, not what is billed.
+    the body and resets the connection; `drip` waits that many seconds between pieces of the body; `stall` sends half
+    and then nothing for that many seconds. `usage` replaces what is told of tokens, not what is billed.
     """
 
     status: int = 200
