@@ -13,6 +13,7 @@ import dataset_builder.leakage.command
 import dataset_builder.lock_commands
 import dataset_builder.measure_command
 import dataset_builder.preflight.command
+import dataset_builder.signal.command
 import dataset_builder.streaming.command
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
@@ -37,6 +38,7 @@ def mount(app: typer.Typer) -> None:
     dataset_builder.measure_command.mount(app)
     dataset_builder.leakage.command.mount(app)
     dataset_builder.preflight.command.mount(app)
+    dataset_builder.signal.command.mount(app)
     dataset_builder.streaming.command.mount(app)
 
 

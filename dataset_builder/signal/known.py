@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import msgspec
 
 import dataset_builder.distortions
 from dataset_builder.clip_stages import HASH, hash_work, probe_stage, probe_work, tools
+from dataset_builder.demo.contents import Content
 from dataset_builder.distort import SEVERITIES, Shape, applied, distorted, truth_of
 from dataset_builder.encode import encode_frames
 from dataset_builder.engine import Item, Outcome, Stage, Work, source_digest
@@ -55,17 +56,22 @@ class Clean:
     shape: Shape
 
 
-def known_clips(means: Means, clips: Sequence[Path] = (), *, large: bool = False) -> list[KnownClip]:
-    """Distort and measure clean clips: the demo's contents, and those below the folders `clips`.
+def known_clips(
+    means: Means, clips: Sequence[Path] = (), *, large: bool = False, contents: Sequence[Content] | None = None
+) -> list[KnownClip]:
+    """Distort and measure clean clips: the demo's contents (or those named), and those below the folders `clips`.
 
     What was measured is kept, the distorted clips are not. With `large` it is the larger contents at another
     size, and fewer severities. Raises CallError for a folder without clips, DataError for a clip that cannot be read.
     """
+    # A stage's folder keeps what the last run wanted: runs at two sizes need one each.
+    means = replace(means, work=means.work / ("large" if large else "usual"))
+    own = _own(clips, means.work)
     mark_as_cache(means.work)
-    found = _clean(means, clips, large=large)
+    cut = _cut(means, contents or clean_contents(large=large), large=large)
     plan = {
         f"{clean.sha256}/{number:04d}": (clean, chain)
-        for clean in found
+        for clean in _looked_at(means, {**cut, **own})
         for number, chain in enumerate(_chains(clean, LARGE_SEVERITIES if large else SEVERITIES))
     }
     items = [_work(name, clean, chain) for name, (clean, chain) in plan.items()]
@@ -115,40 +121,50 @@ def _chains(clean: Clean, severities: Sequence[int]) -> Iterator[list[Applied]]:
             yield [applied(kind, severity, start, start + WINDOW_SECONDS)]
 
 
-def _clean(means: Means, clips: Sequence[Path], *, large: bool) -> list[Clean]:
-    folder = means.work / "clean" / ("large" if large else "usual")
+def _cut(means: Means, contents: Sequence[Content], *, large: bool) -> dict[str, Path]:
+    """Make the clean clips of contents."""
+    folder, size = means.work / "clips", "large" if large else "usual"
     digest = source_digest("dataset_builder.signal.clean", "dataset_builder.encode", "dataset_builder.frame")
     stage = Stage("clean", "dataset_builder.signal.clean:make_clean", digest, {"tools": tools()})
+    files = {content.name: folder / f"{content.name}.mp4" for content in contents}
     making = [
         Work(
-            f"{content.name}-{'large' if large else 'usual'}",
-            {"content": content.name, "large": large},
-            {"path": str(folder / f"{content.name}.mp4"), "files_folder": str(folder)},
+            f"{name}-{size}",
+            {"content": name, "large": large},
+            {"path": str(path), "files_folder": str(folder)},
         )
-        for content in clean_contents(large=large)
+        for name, path in files.items()
     ]
-    for name, outcome in means.done("cutting clean clips", stage, making).items():
-        if outcome.result is None:
-            raise DataError(f"{name}: {outcome.error}")
-    files = {content.name: folder / f"{content.name}.mp4" for content in clean_contents(large=large)}
-    for place in clips:
-        own = ClipFolder(place, [means.work])
-        names = [name for name in own.paths if PurePosixPath(name).suffix.lower() in CLIP_SUFFIXES]
+    _results(means.done("cutting clean clips", stage, making))
+    return files
+
+
+def _own(folders: Sequence[Path], work: Path) -> dict[str, Path]:
+    """Find the clips of one's own; each is a content."""
+    files: dict[str, Path] = {}
+    for folder in folders:
+        names = [name for name in ClipFolder(folder, [work]).paths if _is_clip(name)]
         if not names:
-            raise CallError(f"{str(place)!r}: there are no clips in it")
-        files |= {f"{place.name}/{name}": place / name for name in names}
+            raise CallError(f"{str(folder)!r}: there are no clips in it")
+        files |= {f"{folder.name}/{name}": folder / name for name in names}
+    return files
+
+
+def _is_clip(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in CLIP_SUFFIXES
+
+
+def _looked_at(means: Means, files: Mapping[str, Path]) -> Iterator[Clean]:
+    """Hash and decode clean clips."""
     hashed = _results(means.done("hashing", HASH, [hash_work(*file) for file in files.items()]))
     probing = [probe_work(name, path, hashed[name]["sha256"]) for name, path in files.items()]
     probed = _results(means.done("probing", probe_stage(), probing))
-    found = []
     for name, path in files.items():
         media = probed[name]
         if media["kind"] == "image" or media["frames"] < 2 * media["fps"]:
             raise DataError(f"{name}: a still image, or shorter than two seconds: nothing to calibrate on")
         frames = min(media["frames"], round(SECONDS * media["fps"]))
-        shape = Shape(media["width"], media["height"], media["fps"], frames)
-        found.append(Clean(name, path, media["sha256"], shape))
-    return found
+        yield Clean(name, path, media["sha256"], Shape(media["width"], media["height"], media["fps"], frames))
 
 
 def _results(outcomes: Mapping[str, Outcome]) -> dict[str, Item]:

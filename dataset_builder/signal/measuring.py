@@ -89,25 +89,35 @@ def measure_records(
     by_hash = {record.media.sha256: record for record in known}
     mark_as_cache(work)
     measuring = [measure_work(sha256, root / record.media.path, sha256) for sha256, record in by_hash.items()]
-    outcomes = Means(work, engine, timeout, track).done("measuring", measure_stage(), measuring)
+    means = Means(work, engine, timeout, track, retry_failed=True)  # a file that was not there may be by now
+    outcomes = means.done("measuring", measure_stage(), measuring)
     found = {sha256: outcome.result or {"error": outcome.error or ""} for sha256, outcome in outcomes.items()}
     return {record.id: found[record.media.sha256] for record in known}
 
 
 @dataclass(frozen=True)
 class Means:
-    """What stages run with: where results are kept, on what, seconds an item, and who is told of the progress."""
+    """What stages run with: where results are kept, on what, seconds an item, and who is told of the progress.
+
+    With `retry_failed` what failed in an earlier run is tried again.
+    """
 
     work: Path
     engine: Engine
     timeout: float = 600.0
     track: Tracker = untracked
+    retry_failed: bool = False
 
     def done(self, what: str, stage: Stage, items: Sequence[Work]) -> dict[str, Outcome]:
         """Run a stage over items and give what became of each."""
         advance, stage = self.track(what, len(items)), replace(stage, timeout=self.timeout)
         told = run_stage(
-            stage, items, self.work, engine=self.engine, told=lambda outcome: advance(failed=outcome.error is not None)
+            stage,
+            items,
+            self.work,
+            engine=self.engine,
+            retry_failed=self.retry_failed,
+            told=lambda outcome: advance(failed=outcome.error is not None),
         )
         return dict(told.outcomes())
 

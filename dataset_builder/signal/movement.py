@@ -70,11 +70,8 @@ class Movement:
         swing, sway = max(1, round(SWING_SECONDS * fps)), max(1, round(SWAY_SECONDS * fps))
         flicker = _bends(self.luma, swing)
         tint = _bends(self.blue, swing) + _bends(self.red, swing)
-        paths = (
-            share * _bends(list(np.cumsum(moves)), sway)
-            for share, moves in zip(shares, (self.right, self.down), strict=True)
-        )
-        shake = sum(paths) / ONE / SMALL * 1000
+        right, down = (_bends(list(np.cumsum(moves)), sway) for moves in (self.right, self.down))
+        shake: NDArray[np.float64] = (shares[0] * right + shares[1] * down) / ONE / SMALL * 1000
         still = np.ones(len(self.change), np.int64)
         still[self.pictures()] = 0
         rows = []
@@ -99,7 +96,8 @@ def _bends(values: Sequence[int], over: int) -> NDArray[np.int64]:
     line = np.array(values, np.int64)
     if len(line) <= 2 * over:
         return np.zeros(0, np.int64)
-    return np.abs(line[2 * over :] - 2 * line[over:-over] + line[: -2 * over])
+    bends: NDArray[np.int64] = np.abs(line[2 * over :] - 2 * line[over:-over] + line[: -2 * over])
+    return bends
 
 
 def _within(bends: NDArray[np.generic], start: int, end: int, over: int) -> NDArray[np.generic]:
