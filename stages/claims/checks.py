@@ -97,9 +97,11 @@ class Checker:
     def doubts(self, pair: Pair) -> list[Doubt]:
         """List every problem of a pair; none is a pair that passed all of `CHECKS`."""
         read = _Pair(self, pair)
-        sworn = bool(read.sworn_answer)
-        doubts = [*read.doubts(), *form_doubts(pair, self.known.record.media.kind, read.asked, sworn)]
-        return list(dict.fromkeys((d.check, d.why, d.quote) for d in doubts)) and _distinct(doubts)
+        doubts = [
+            *read.doubts(),
+            *form_doubts(pair, self.known.record.media.kind, read.asked, read.sworn_answer),
+        ]
+        return _distinct(doubts)
 
     def facts(self, pair: Pair) -> Facts:
         """Give what the evidence of a pair says; all that is known, where it cites no annotation."""
@@ -171,6 +173,7 @@ class _Pair:
 
     def __init__(self, checker: Checker, pair: Pair) -> None:
         self.checker, self.pair = checker, pair
+        self._options: dict[Option, Read] = {}
         self.facts = checker.facts(pair)
         self.asked: Asked = asked(pair.question)
         self.strict = pair.generator.startswith("template:")
@@ -213,7 +216,7 @@ class _Pair:
                 (o for o in self.asked.options if normal(o.text) and normal(o.text) == normal(rest)), None
             )
         self.question = self._read(self.asked.stem, question=True)
-        self.asks_level = any(w in stem for w in _LEVEL_ASKED) and not self.question.mentions
+        self.asks_level = not self.asks_main and not self.question.mentions and any(w in stem for w in _LEVEL_ASKED)
         self.polarity = yes_or_no(self.option.text if self.option else rest) if self.yes_no else None
         text = rest
         if self.yes_no:
@@ -223,8 +226,8 @@ class _Pair:
         self.answer = self._read(
             text, topic=topic, asked_level=self.asks_level, listed=bool(self.asked.options) and not self.yes_no
         )
-        keys = sentences_of(pair.answer)
-        self.sworn_answer = keys and keys <= checker.sworn
+        keys = sentences_of(pair.answer) if checker.sworn else set()
+        self.sworn_answer = bool(keys) and keys <= checker.sworn
 
     def _read(
         self,
@@ -278,8 +281,15 @@ class _Pair:
         # "How well is the noise controlled?" takes nothing for granted; what a question denies it may only ask about.
         return [m for m in self.question.mentions if m.states & PRESENT and not m.sense.good]
 
+    def _option(self, option: Option) -> Read:
+        if option not in self._options:
+            self._options[option] = self._read(
+                option.text, topic=self.answer_topic, asked_level=self.asks_level, listed=True
+            )
+        return self._options[option]
+
     def _option_mentions(self, option: Option) -> tuple[Mention, ...]:
-        return self._read(option.text, topic=self.answer_topic, asked_level=self.asks_level, listed=True).mentions
+        return self._option(option).mentions
 
     def doubts(self) -> Iterator[Doubt]:
         """Doubt what the pair says."""
@@ -405,7 +415,7 @@ class _Pair:
                 )
 
     def _judge_option(self, option: Option) -> Iterator[Doubt]:
-        read = self._read(option.text, topic=self.answer_topic, asked_level=self.asks_level, listed=True)
+        read = self._option(option)
         for mention in read.mentions:
             # An option stands for the whole clip: what it praises or denies is not just some part.
             sweeping = mention.bare or not mention.states & PRESENT
@@ -414,7 +424,7 @@ class _Pair:
 
     def _borne_out(self, option: Option) -> bool:
         """Whether what is known says that an option is right; one that says nothing known is not."""
-        read = self._read(option.text, topic=self.answer_topic, asked_level=self.asks_level, listed=True)
+        read = self._option(option)
         if read.verdicts:
             return bool(self._levels())
         if not read.mentions:
@@ -423,7 +433,7 @@ class _Pair:
             facts = self._known(mention)
             if not mention.states & PRESENT:
                 return not mention.bare and not self.checker.everything.spoken_of(mention.sense.covers)
-            if not facts or mention.sense.covers == (ANYTHING,):
+            if not self.checker.everything.of(mention.sense.covers) or mention.sense.covers == (ANYTHING,):
                 return False
             if mention.where.says and not any(f.where for f in facts):
                 return False
@@ -448,6 +458,8 @@ class _Pair:
     def _judge(self, mention: Mention, *, asked: bool) -> Iterator[Doubt]:
         if mention.sworn:
             return
+        if mention.sense.covers == (ANYTHING,) and mention.states & PRESENT:
+            mention = replace(mention, states=PRESENT)
         everything = self.checker.everything
         name = mention.sense.covers[0]
         far = [

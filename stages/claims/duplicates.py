@@ -35,7 +35,7 @@ def near_duplicates(pairs: Iterable[Pair]) -> dict[str, str]:
 
 def _grams(pair: Pair) -> frozenset[str]:
     """Give the word triples of question and answer; the ends are marked, so that short ones have some too."""
-    grams = set()
+    grams: set[str] = set()
     for side, text in (("q", pair.question), ("a", pair.answer)):
         words = [side, *(t.text for t in tokens_of(plain(text)) if t.text[0].isalnum()), side]
         grams.update(" ".join(words[i : i + WORDS]) for i in range(max(1, len(words) - WORDS + 1)))

@@ -110,10 +110,12 @@ def told_by(annotation: Annotation) -> set[str]:
 
 def _take_annotation(facts: Facts, annotation: Annotation, reader: Reader) -> None:
     mentions: list[Mention] = []
+    overall: list[Mention] = []
     for text in (annotation.overall, annotation.in_context):
         if text.strip():
             read = reader.read(text)
             mentions += read.mentions
+            overall = overall or list(read.mentions)
             facts.spoken_levels |= frozenset(level for levels, _ in read.verdicts for level in levels)
     for talk in annotation.conversations:
         asked = reader.read(talk.question, question=True)

@@ -64,7 +64,7 @@ _BAD: tuple[tuple[tuple[str, ...], tuple[str, ...], str], ...] = (
         ("spatial blur",),
         ("motion blur", "compression artifact", "quality switch", "low contrast"),
         "out of focus; loses focus; lost focus; not in focus; into focus; defocus; =unclear; =hazily; myopic; blurring; edges dissolve; "
-        "loses its edges; edges are lost; nothing is sharp; no edge is sharp; without a sharp edge; detail is lost;  misfocus; soft focus; unfocused; focus error; focus loss; focus problem; missed focus; "
+        "loses its edges; edges are lost; nothing is sharp; no edge is sharp; without a sharp edge;  misfocus; soft focus; unfocused; focus error; focus loss; focus problem; missed focus; "
         "misses focus; focus hunting; =softness; soft edges; edges soft; soft picture; soft image; =soft; fuzzy; "
         "lack of focus; unsharp; woolly; poorly focused; smudgy; smudge; vaseline; frosted glass; lose definition; "
         "lost definition; loss of definition; hazy focus; indistinct; =mush; not resolved; low sharpness; dreamy softness; "

@@ -125,10 +125,10 @@ def where_in(text: str) -> Where:
         first.append(whole.start())
         last.append(whole.end())
     depth = ""
-    if match := _DEPTH.search(text):
-        depth = "front" if match[1] == "foreground" else "back"
-        first.append(match.start())
-        last.append(match.end())
+    if found := _DEPTH.search(text):
+        depth = "front" if found[1] == "foreground" else "back"
+        first.append(found.start())
+        last.append(found.end())
     things: set[str] = set()
     for match in _THING.finditer(text):
         if named := things_of(match[1]):

@@ -153,7 +153,7 @@ class Reader:
         attributes = [(a, b, s) for a, b, s in items if isinstance(s, Sense) and not _comparative(tokens, a, s)]
         degrees = [(a, b, d) for a, b, d in items if isinstance(d, _Degree)]
         denials = [(a, b, n) for a, b, n in items if isinstance(n, _No) and n.kind != "idle"]
-        degrees = [d for d in degrees if _is_degree(tokens, d, question)]
+        degrees = [d for d in degrees if _is_degree(tokens, d, question and not strict)]
         if not strict:
             degrees = [
                 (a, b, _Degree(d.states | 4 | 16, d.word) if d.word == "noticeable" else d) for a, b, d in degrees

@@ -118,7 +118,7 @@ _PARTS: tuple[tuple[re.Pattern[str], float, float], ...] = tuple(
 )
 _WHOLE = re.compile(
     r"\bthroughout\b(?! (?:the |this |that |those |these )?(?:frame|picture|image|interval|stretch|seconds?|period|first|last|second|\d))"
-    r"|\b(?:whole|entire|full|complete) (?:video|clip|footage|sequence|duration|time|length|recording|playback|shot|run|runtime|way)\b"
+    r"|(?<!at the )(?<!of the )(?<!ing the )(?<!as a )(?<!er the )(?<!ke the )\b(?:whole|entire|full|complete) (?:video|clip|footage|sequence|duration|time|length|recording|playback|shot|run|runtime|way)\b"
     r"|\ball (?:the way through|the time|along|through the)\b|\bfrom (?:the )?(?:very )?(?:start|beginning|first \w+|opening \w+) "
     r"(?:to|till|until|through to) (?:the )?(?:very )?(?:finish|end|last|close|final)\b|\bfrom beginning to end\b"
     r"|\b(?:constant|constantly|continuous|continuously|persistent|persistently|permanent|permanently|perpetual|perpetually)\b"

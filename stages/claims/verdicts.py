@@ -92,7 +92,7 @@ def verdicts_in(sentence: Sequence[Token], asked_level: bool = False) -> Iterato
     for first, last, levels in _WORDS.all_in(sentence):
         before = texts[first - 1] if first else ""
         after = texts[last] if last < len(texts) else ""
-        bare = asked_level and len(texts) <= 4
+        bare = asked_level and len(texts) <= 4 and (not after or after in _AFTER)
         said = anchored and after in _NOUNS and _qualified(texts, last)
         told = (before in _BEFORE or not before) and (not after or after in _AFTER) and _about_quality(texts, first)
         if not (bare or said or told or (asked_level and (not after or after in _AFTER))):

@@ -122,16 +122,24 @@ def stem_of(word: str) -> str:
 
 def plain(text: str) -> str:
     """Give the text that is read: at most `LONGEST` characters, small letters, straight quotes, dashes as marks."""
-    return text[:LONGEST].translate(_PLAIN).lower()
+    text = text[:LONGEST]
+    return text.lower() if text.isascii() else text.translate(_PLAIN).lower()
 
 
-def tokens_of(text: str) -> list[Token]:
-    """Split a text that is already `plain` into words, numbers and marks; a hyphen inside a word parts it in two."""
+@lru_cache(maxsize=64)
+def tokens_of(text: str) -> tuple[Token, ...]:
+    """Split a text that is already `plain` into words, numbers and marks; a hyphen inside a word parts it in two.
+
+    The last few texts are kept: a pair's are looked at by several checks.
+    """
     found = []
     for match in _TOKEN.finditer(text):
         word = match.group()
-        found.append(Token(word, stem_of(word) if len(word) < 40 else word[:40], match.start(), match.end()))
-    return [t for t in found if t.text != "-" or _is_dash(text, t.start)]
+        start, end = match.span()
+        if word == "-" and not _is_dash(text, start):
+            continue
+        found.append(Token(word, stem_of(word) if end - start < 40 else word[:40], start, end))
+    return tuple(found)
 
 
 def _is_dash(text: str, at: int) -> bool:
