@@ -70,9 +70,9 @@ class ProjectRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """The YAML file of an annotation project.
 
     `kind` = `depict`: experts describe clips; `review`: reviewers judge the pairs of the JSONL file `pairs`, all of a
-    clip at once, or `only` those that a check doubted. `degrees` (weakest first) and `attributes` are the taxonomy's where none are given. `raters` is how
-    many judge each clip without seeing one another. `guidelines` is Markdown. `qualification` is how many gold clips a
-    rater does first, with feedback, to be let in.
+    clip at once, or `only` those that a check doubted. `degrees` (weakest first) and `attributes` are the taxonomy's
+    where none are given. `raters` is how many judge each clip without seeing one another. `guidelines` is Markdown.
+    `qualification` is how many gold clips a rater does first, with feedback, to be let in.
     """
 
     name: str

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dataset_builder.engine import Outcome, Work
 from dataset_builder.signal.calibration import Calibration
+from dataset_builder.signal.contradicting import contradictions
 from dataset_builder.signal.measuring import Measures, measure_work
 from schemas.pair import Doubt
 from schemas.record import Record
@@ -23,8 +24,6 @@ class Measured:
 
     def against(self, record: Record, claims: Sequence[Claim]) -> list[Doubt]:
         """List the claims that the clip's own pixels contradict; none where it could not be measured."""
-        from dataset_builder.signal.contradicting import contradictions
-
         measures = self.of.get(record.media.sha256, {})
         return [] if "error" in measures or not measures else contradictions(claims, measures, self.calibration)
 

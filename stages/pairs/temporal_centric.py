@@ -45,8 +45,8 @@ _WHICH_SPAN = (
     "In which of these spans can {name} be seen?",
     "When does {name} affect this {shown}?",
 )
-MOST_OF_A_CLIP = 0.8
-"""Share of a clip from which on a span is nearly all of it, so that "throughout" would not be wrong of it."""
+OUTSIDE = 1.0
+"""Seconds of a clip that must lie outside of a span for "throughout" to be wrong of it beyond all doubt."""
 
 
 def pairs(make: Maker) -> Iterator[Pair]:
@@ -77,7 +77,7 @@ def _lasts(make: Maker, attribute: Attribute, index: int) -> Iterator[Pair]:
         if attribute.when:
             return  # the expert's own words for a time are not ours to judge
         answer = (True, make.say(_LASTS, f"{key} said"))
-    elif attribute.end - attribute.start < MOST_OF_A_CLIP * make.record.media.duration:
+    elif make.record.media.duration - (attribute.end - attribute.start) >= OUTSIDE:
         answer = (False, make.say(_PASSES, f"{key} said", start=attribute.start, end=attribute.end))
     else:
         return
