@@ -5,6 +5,7 @@ A check doubts a pair only where what the pair says and what is known of the cli
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -64,6 +65,15 @@ _MAIN = (
 )
 _AUXILIARIES = frozenset(
     "is are was were does do did has have can could would will should isn't doesn't aren't".split()
+)
+_WHEN = re.compile(
+    r"\b(?:when|points|moments?|time|times|how long|seconds?|period|stretch|interval|spans?|last|lasts|develop"
+    r"|(?:part|half|portion|stage|section)s? of (?:the|this) (?:video|clip|footage|playback|recording|sequence))\b"
+)
+_WHERE = re.compile(
+    r"\b(?:where|areas?|regions?|corners?|sides?|location|located|spot|spots|place"
+    r"|(?:part|half|portion)s? of (?:the|this) (?:frame|picture|image|scene|screen|shot|view)"
+    r"|which (?:objects?|items?|things?|subjects?|surfaces?))\b"
 )
 _LEVEL_ASKED = ("quality", "level", "rate", "rating", "grade", "verdict", "score")
 
@@ -180,29 +190,8 @@ class _Pair:
         stem = plain(self.asked.stem)
         self.words = stem.split()
         self.asks_main = any(word.strip("?.,:") in _MAIN for word in self.words) and "least" not in self.words
-        self.asks_when = bool(
-            {
-                "when",
-                "points",
-                "moment",
-                "moments",
-                "time",
-                "long",
-                "second",
-                "seconds",
-                "period",
-                "stretch",
-                "interval",
-            }
-            & {w.strip("?,.") for w in self.words}
-        )
-        self.asks_where = (
-            bool(
-                {"where", "area", "areas", "region", "regions", "corner", "side"} & {w.strip("?,.") for w in self.words}
-            )
-            or "part of the" in stem
-            and not self.asks_when
-        )
+        self.asks_when = bool(_WHEN.search(stem))
+        self.asks_where = bool(_WHERE.search(stem))
         self.after_it = bool(lexicon.RECOVERED & {w.strip("?,.") for w in self.words})
         self.yes_no = pair.form == "yes-no" or is_yes_no(self.asked.options)
         opening = stem.split()[:1]

@@ -77,6 +77,10 @@ GENERIC = frozenset(
         "world main presence lot bit halfway through much every everything everywhere sight display outset finish close conclusion"
     ).split()
 )
+_BEHIND = frozenset(
+    "occur occurs appear appears visible seen shown shows look looks suffer suffers become becomes stay stays get gets remain remains "
+    "does exhibit exhibits turn turns makes make keep keeps show affected break breaks from".split()
+)
 _SAME = {
     stem_of(word): stem_of(name)
     for name, words in {
@@ -131,7 +135,7 @@ def where_in(text: str) -> Where:
         last.append(found.end())
     things: set[str] = set()
     for match in _THING.finditer(text):
-        if named := things_of(match[1]):
+        if named := things_of(_noun(match[1])):
             things |= named
             first.append(match.start())
             last.append(match.end())
@@ -139,6 +143,16 @@ def where_in(text: str) -> Where:
         return Where()
     quote = text[min(first) : max(last)].strip()
     return Where(frozenset(rows), frozenset(columns), bool(whole), depth, frozenset(things), quote, min(first))
+
+
+def _noun(words: str) -> str:
+    """Cut words behind a preposition off where something else begins: "the wall" of "the wall when it rains"."""
+    kept = []
+    for word in words.replace("-", " ").split():
+        if word in _BEHIND or (word in FUNCTION and word not in {"of", "the", "and", "his", "her", "their", "its"}):
+            break
+        kept.append(word)
+    return " ".join(kept)
 
 
 def things_of(text: str) -> frozenset[str]:
@@ -167,7 +181,7 @@ def clash(said: Where, known: Iterable[Where], asked: bool) -> bool:
 
 
 def _differ(said: Where, known: Where, asked: bool) -> bool:
-    if said.things & known.things:
+    if _same_thing(said.things, known.things):
         # The same thing is named; another side of the frame is still another place.
         return _apart(said.columns, known.columns) or _apart(said.rows, known.rows)
     if _apart(said.rows, known.rows) or _apart(said.columns, known.columns):
@@ -181,6 +195,13 @@ def _differ(said: Where, known: Where, asked: bool) -> bool:
     if asked and said.grid and known.grid:
         return False
     return asked and bool(said.things) and bool(known.things) and not (said.depth and said.depth == known.depth)
+
+
+def _same_thing(said: frozenset[str], known: frozenset[str]) -> bool:
+    """Whether one thing is named in both; that both are of a person is not enough, where more is said."""
+    person = {stem_of("person")}
+    more, other = said - person, known - person
+    return bool(more & other) if more and other else bool(said & known)
 
 
 def _apart(said: frozenset[str], known: frozenset[str]) -> bool:

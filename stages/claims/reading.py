@@ -265,7 +265,7 @@ class Reader:
         if question or not topic or len({m.sense.covers for m in topic}) > 1:
             return []
         words = [t.text for t in tokens]
-        if _SCALE & set(words) or set(words[:3]) & lexicon.ADVICE:
+        if _SCALE & set(words) or words[0] in lexicon.ADVICE - {"lower", "can"}:
             return []
         states = PRESENT
         for first, _, degree in degrees:
@@ -311,6 +311,8 @@ def _is_degree(tokens: list[Token], degree: tuple[int, int, _Degree], question: 
     first, last, found = degree
     before = tokens[first - 1].text if first else ""
     after = tokens[last].text if last < len(tokens) else ""
+    if tokens[last - 1].text.endswith("est") and tokens[last - 1].text != "slightest":
+        return False  # "the strongest problem" ranks, and grades nothing
     if before == "how" or (before in {"more", "most", "less", "least"} and found.word not in {"slight"}):
         return False
     if question and (
