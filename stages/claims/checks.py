@@ -31,7 +31,7 @@ from stages.claims.places import Where, clash, things_of
 from stages.claims.reading import Mention, Read, Reader, sentences_of
 from stages.claims.times import SLACK, When
 from stages.claims.verdicts import Levels
-from stages.claims.words import plain, stem_of
+from stages.claims.words import listed, plain, stem_of
 from stages.wording.taxonomy import DEGREES
 
 CHECKS: dict[str, str] = {
@@ -64,7 +64,9 @@ _MAIN = (
     "greatest",
 )
 _AUXILIARIES = frozenset(
-    "is are was were does do did has have can could would will should isn't doesn't aren't".split()
+    listed("""
+        is are was were does do did has have can could would will should isn't doesn't aren't
+    """)
 )
 _WHEN = re.compile(
     r"\b(?:when|points|moments?|time|times|how long|seconds?|period|stretch|interval|spans?|last|lasts|develop"
@@ -339,7 +341,7 @@ class _Pair:
     def _wrong_no(self, asked_for: list[Mention]) -> str:
         """Say why No is wrong: everything that is asked for is so."""
         details = any(m.whens or m.where.says for m in asked_for)
-        if len(asked_for) == 1 and not details or " or " in self.asked.stem:
+        if (len(asked_for) == 1 and not details) or " or " in self.asked.stem:
             for mention in asked_for:
                 turned = _turned(mention)
                 if turned and (problems := list(self._judge(replace(turned, assumed=False), asked=False))):
@@ -661,8 +663,8 @@ class _Pair:
             not self.asks_main
             or not named
             or any(m.bare for m in named[:1])
-            or self.question.mentions
-            and not _generic(self.question)
+            or (self.question.mentions
+            and not _generic(self.question))
         ):
             return
         own = [f.states for f in self._known(named[0])]
@@ -708,7 +710,7 @@ def _option_form(options: Sequence[Option], letter: str, option: Option | None, 
         yield Doubt(check="options", why="the answer is none of the options", quote=answer[:80])
     elif letter and rest and normal(rest) != normal(option.text):
         other = next((o for o in options if o is not option and normal(o.text) == normal(rest)), None)
-        if other or not normal(rest).startswith(normal(option.text)) and not content(option.text) <= content(rest):
+        if other or (not normal(rest).startswith(normal(option.text)) and not content(option.text) <= content(rest)):
             yield Doubt(
                 check="options", why=f"letter and text disagree: {option.letter} is {option.text!r}", quote=answer[:80]
             )

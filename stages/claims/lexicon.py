@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from stages.claims.words import listed, phrases_of
 from stages.wording.taxonomy import MOTION, SPATIAL
 
 ABSENT, SLIGHT, MODERATE, NOTICEABLE, SEVERE = 1, 2, 4, 8, 16
@@ -45,37 +46,49 @@ _BAD: tuple[tuple[tuple[str, ...], tuple[str, ...], str], ...] = (
     (
         ("compression artifact",),
         ("block effect", "quality switch", "spatial blur"),
-        "overcompressed; over compressed; low bitrate; low bit rate; starved of bits; bit starved; bits starved; "
-        "bitrate starvation; starved bitrate; encoding artifact; coding artifact; encoder artifact; encoding damage; "
-        "quantization; quantisation; mosquito noise; squeezed too hard; squeezed too far; ringing artifact; =ringing; "
-        "compression damage; codec damage; encoding loss; compression loss; coding damage; smudged texture; "
-        "smeared texture; mushy texture; mushy; waxy; plasticky; digital artifact; jpeg artifact; =jpegged",
+        """
+            overcompressed; over compressed; low bitrate; low bit rate; starved of bits; bit starved; bits
+            starved; bitrate starvation; starved bitrate; encoding artifact; coding artifact; encoder artifact;
+            encoding damage; quantization; quantisation; mosquito noise; squeezed too hard; squeezed too far;
+            ringing artifact; =ringing; compression damage; codec damage; encoding loss; compression loss;
+            coding damage; smudged texture; smeared texture; mushy texture; mushy; =waxy; plasticky; digital
+            artifact; jpeg artifact; =jpegged
+        """,
     ),
     (
         ("block effect",),
         ("compression artifact", "quality switch"),
-        "blockiness; blocky; blocking; =blocks; block effect; block artifact; block border; block edge; block boundary; "
-        "breaks up into squares; square borders; block pattern; macroblock; macro block; mosaic; mosaicing; mosaicking; pixelated; pixellated; pixelation; tile; tiled; "
-        "checkerboard; chunky; square patch; little squares; =squares; coarse squares; patchwork; square tiles; square fragments; lego; grid lines; squarish; chessboard; cubes; grid of squares; "
-        "visible grid; block structure; block pattern",
+        """
+            blockiness; blocky; blocking; =blocks; block effect; block artifact; block border; block edge; block
+            boundary; breaks up into squares; square borders; block pattern; macroblock; macro block; mosaic;
+            mosaicing; mosaicking; pixelated; pixellated; pixelation; tile; tiled; checkerboard; =chunky; square
+            patch; little squares; =squares; coarse squares; patchwork; square tiles; square fragments; lego;
+            grid lines; squarish; chessboard; grid of squares; visible grid; block structure
+        """,
     ),
     (("spatial blur",), (), "spatial blur; gaussian blur"),
     (
         ("spatial blur",),
         ("motion blur", "compression artifact", "quality switch", "low contrast"),
-        "out of focus; loses focus; lost focus; not in focus; into focus; defocus; =unclear; =hazily; myopic; blurring; edges dissolve; "
-        "loses its edges; edges are lost; nothing is sharp; no edge is sharp; without a sharp edge;  misfocus; soft focus; unfocused; focus error; focus loss; focus problem; missed focus; "
-        "misses focus; focus hunting; =softness; soft edges; edges soft; soft picture; soft image; =soft; fuzzy; "
-        "lack of focus; unsharp; woolly; poorly focused; smudgy; smudge; vaseline; frosted glass; lose definition; "
-        "lost definition; loss of definition; hazy focus; indistinct; =mush; not resolved; low sharpness; dreamy softness; "
-        "bleary; focus drifts",
+        """
+            out of focus; loses focus; lost focus; not in focus; into focus; defocus; =unclear; =hazily; myopic;
+            blurring; edges dissolve; loses its edges; edges are lost; nothing is sharp; no edge is sharp;
+            without a sharp edge; misfocus; soft focus; unfocused; focus error; focus loss; focus problem;
+            missed focus; misses focus; focus hunting; =softness; soft edges; edges soft; soft picture; soft
+            image; =soft; fuzzy; lack of focus; unsharp; woolly; poorly focused; smudgy; smudge; vaseline;
+            frosted glass; lose definition; lost definition; loss of definition; hazy focus; indistinct; =mush;
+            not resolved; low sharpness; dreamy softness; bleary; focus drifts
+        """,
     ),
     (_BLURS, ("compression artifact", "quality switch"), "blur"),
     (("spatial blur", "compression artifact"), (), "compression blur"),
     (
         ("motion blur",),
         (),
-        "motion blur; blurred motion; moving blur; slow shutter; motion smear; movement blur; motion trail; smeared motion; drags a tail",
+        """
+            motion blur; blurred motion; moving blur; slow shutter; motion smear; movement blur; motion trail;
+            smeared motion; drags a tail
+        """,
     ),
     (
         ("motion blur",),
@@ -85,139 +98,187 @@ _BAD: tuple[tuple[tuple[str, ...], tuple[str, ...], str], ...] = (
     (
         ("noise",),
         (),
-        "noise; noisy; grain; grainy; speckle; =snow; snowy; =static; sensor hiss; hiss; gritty; =iso; peppered; "
-        "dotted with specks; specks; salt and pepper; sand; sandy; crawling dots; dancing dots; sandpaper; gain noise; crawling grain; swarming speckles; speckling; dotted; mottled; mottling; graininess; fizz; fizzing; boiling dots; "
-        "dots that dance; random dots; sensor noise; colored dots; color specks; crawling specks; swarming",
+        """
+            noise; noisy; grain; grainy; speckle; sensor hiss; hiss; =gritty; =iso; peppered; dotted with
+            specks; specks; salt and pepper; crawling dots; dancing dots; sandpaper; gain noise; crawling grain;
+            swarming speckles; speckling; dotted; mottled; mottling; graininess; fizz; fizzing; boiling dots;
+            dots that dance; random dots; sensor noise; colored dots; color specks; crawling specks; swarming
+        """,
     ),
     (
         ("overexposure",),
         ("high contrast", "low contrast"),
-        "overexposed; over exposed; overexposure; over exposure; too bright; blown out; blown; burnt out; burned out; "
-        "burn out; clipped highlights; highlight clipping; clipped to white; clipped whites; clip; bleached; "
-        "glaring; glare; excessively bright; overly bright; =overlit; over lit; too much light; too light; "
-        "white out; whiteout; lost highlights; highlights lost; highlight detail; loss of highlight; excess brightness; white area; =clips to white; whited out; "
-        "turned to white; turns white; turns to white; flat white; nothing but white; white shape; exceedingly bright; featureless white;  overbright; blinding; blindingly; dazzling; scorched; "
-        "highlights burn; highlights are burnt; pure white; solid white; featureless white; overly lit; excess brightness; "
-        "excessive brightness; excess exposure; overexposed highlight; blowout; white patch",
+        """
+            overexposed; over exposed; overexposure; over exposure; too bright; blown out; blown; burnt out;
+            burned out; burn out; clipped highlights; highlight clipping; clipped to white; clipped whites;
+            clip; bleached; glaring; glare; excessively bright; overly bright; =overlit; over lit; too much
+            light; too light; white out; whiteout; lost highlights; highlights lost; highlight detail; loss of
+            highlight; excess brightness; white area; =clips to white; whited out; turned to white; turns white;
+            turns to white; flat white; nothing but white; white shape; exceedingly bright; featureless white;
+            overbright; blinding; blindingly; dazzling; scorched; highlights burn; highlights are burnt; pure
+            white; solid white; overly lit; excessive brightness; excess exposure; overexposed highlight;
+            blowout; white patch
+        """,
     ),
     (("overexposure", "low contrast", "desaturation"), ("high contrast",), "washed out; wash out; bleached out"),
     (
         ("underexposure",),
         ("low contrast", "high contrast"),
-        "underexposed; under exposed; underexposure; under exposure; too dark; dark; darkness; dim; dimly lit; murky; "
-        "gloomy; gloom; underlit; under lit; poorly lit; insufficient light; not enough light; lack of light; shadowy; "
-        "black silhouette; silhouette; nearly black; almost black; pitch black; swallowed by black; too dim; "
-        "lost in darkness; sinks into darkness; starved for light; short on light; crushed shadows; crushed blacks; crushed black; crushed; lost shadows; pitch black; insufficient exposure; "
-        "poor lighting; bad lighting; low light; starved of light; light starved; swallowed by shadow; too little light; "
-        "=darkened; inky; in the dark; short of light; sunk in shadow; drowned in shadow; sink into black",
+        """
+            underexposed; under exposed; underexposure; under exposure; too dark; dark; darkness; dim; dimly
+            lit; murky; gloomy; gloom; underlit; under lit; poorly lit; insufficient light; not enough light;
+            lack of light; =shadowy; black silhouette; silhouette; nearly black; almost black; pitch black;
+            swallowed by black; too dim; lost in darkness; sinks into darkness; starved for light; short on
+            light; crushed shadows; crushed blacks; crushed black; crushed; lost shadows; insufficient exposure;
+            poor lighting; bad lighting; low light; starved of light; light starved; swallowed by shadow; too
+            little light; =darkened; =inky; in the dark; short of light; sunk in shadow; drowned in shadow; sink
+            into black
+        """,
     ),
     (
         ("low contrast",),
         ("desaturation", "underexposure", "overexposure"),
-        "low contrast; lack of contrast; poor contrast; weak contrast; flat contrast; flat; hazy; haze; foggy; fog; "
-        "little contrast; reduced contrast; insufficient contrast; contrast too low; contrast is low; milky; veiled; veil; "
-        "flatness; flat look; mist; misty; compressed tonal range; narrow tonal range; contrast is weak; contrast lost; tonal range is compressed; dull whites; gray blacks; gray black; "
-        "light and dark differ little; differ little; narrow range; tones run together; dark and light hardly differ; washed out blacks; "
-        "contrastless; tonal range is narrow; thin contrast",
+        """
+            low contrast; lack of contrast; poor contrast; weak contrast; flat contrast; flat; hazy; haze;
+            =foggy; little contrast; reduced contrast; insufficient contrast; contrast too low; contrast is low;
+            =milky; veiled; flatness; flat look; =misty; compressed tonal range; narrow tonal range; contrast is
+            weak; contrast lost; tonal range is compressed; dull whites; gray blacks; gray black; light and dark
+            differ little; differ little; narrow range; tones run together; dark and light hardly differ; washed
+            out blacks; contrastless; tonal range is narrow; thin contrast
+        """,
     ),
     (
         ("high contrast",),
         ("overexposure", "underexposure", "oversaturation"),
-        "high contrast; too much contrast; excessive contrast; harsh contrast; exaggerated contrast; strong contrast; "
-        "contrast too high; contrast is high; contrasty; over contrast; overly contrasted; stark contrast; contrast is harsh; "
-        "contrast pushed; contrast boosted; contrast overdone; contrast cranked; hard contrast; harsh tones; contrast excess",
+        """
+            high contrast; too much contrast; excessive contrast; harsh contrast; exaggerated contrast; strong
+            contrast; contrast too high; contrast is high; =contrasty; over contrast; overly contrasted; stark
+            contrast; contrast is harsh; contrast pushed; contrast boosted; contrast overdone; contrast cranked;
+            hard contrast; harsh tones; contrast excess
+        """,
     ),
     (
         ("oversaturation",),
         (),
-        "oversaturated; over saturated; oversaturation; over saturation; too saturated; garish; gaudy; neon; lurid; "
-        "too vivid; overly vivid; too colorful; excessive saturation; excess saturation; colors too strong; colors bleed; bleed color; red bleeds; reds bleed; exaggerated color; "
-        "colors look exaggerated; colors are exaggerated; glow in neon; pushed colors; too intense; overdone color; color overload; "
-        "artificially vivid; colors shout; shouting color; screaming color; loud color; excessively colorful; too rich; "
-        "color bleeding; saturation too high; too much saturation; =overcooked; cartoonish; cartoonishly; overly saturated; "
-        "unnaturally vivid; hypersaturated; unnaturally strong color; supersaturated; saturation pushed; saturation is high; "
-        "high saturation; candy colored; radioactive; colors glow; saturation cranked; saturation overdone; fluorescent",
+        """
+            oversaturated; over saturated; oversaturation; over saturation; too saturated; garish; gaudy; neon;
+            lurid; too vivid; overly vivid; too colorful; excessive saturation; excess saturation; colors too
+            strong; colors bleed; bleed color; red bleeds; reds bleed; exaggerated color; colors look
+            exaggerated; colors are exaggerated; glow in neon; pushed colors; too intense; overdone color; color
+            overload; artificially vivid; colors shout; shouting color; screaming color; loud color; excessively
+            colorful; too rich; color bleeding; saturation too high; too much saturation; =overcooked;
+            cartoonish; cartoonishly; overly saturated; unnaturally vivid; hypersaturated; unnaturally strong
+            color; supersaturated; saturation pushed; saturation is high; high saturation; candy colored;
+            radioactive; colors glow; saturation cranked; saturation overdone; fluorescent
+        """,
     ),
     (
         ("desaturation",),
         ("low contrast", "overexposure"),
-        "desaturated; desaturation; undersaturated; under saturated; pale; faded; low saturation; colorless; "
-        "drained of color; color is gone; color has gone; black and white; colors back; hardly any color; little color; drained of all color; "
-        "monochrome; bloodless; washed of color; sapped of color; color is missing; color missing; colors are missing; bled of color; "
-        "without much color; sallow; grayish; dull; dull color; lack of color; muted; pallid; washed out color; "
-        "anemic; anaemic; drab; too little color; lost color; poor color; weak color; colors are weak; drained; insipid; "
-        "bleached color; lifeless color; lack of saturation; near monochrome; almost monochrome; "
-        "gray cast; saturation too low; insufficient saturation; colors are dull; lackluster; almost gray; nearly gray",
+        """
+            desaturated; desaturation; undersaturated; under saturated; pale; faded; low saturation; colorless;
+            drained of color; color is gone; color has gone; black and white; colors back; hardly any color;
+            little color; drained of all color; monochrome; bloodless; washed of color; sapped of color; color
+            is missing; color missing; colors are missing; bled of color; without much color; sallow; grayish;
+            dull; dull color; lack of color; muted; pallid; washed out color; anemic; anaemic; drab; too little
+            color; lost color; poor color; weak color; colors are weak; drained; insipid; bleached color;
+            lifeless color; lack of saturation; near monochrome; almost monochrome; gray cast; saturation too
+            low; insufficient saturation; colors are dull; lackluster; almost gray; nearly gray
+        """,
     ),
     (("desaturation", "oversaturation"), (), "unnatural color; unnatural saturation; color distortion; color problem"),
     (
         ("stuttering",),
         ("low frame rate", "camera shake"),
-        "stuttering; stutter; freeze; freezing; stall; stalling; lag; laggy; hang; hiccup; hitch; dropped frames; "
-        "frame drop; drops frames; frame loss; skipped frames; frame skipping; skips; stands still; stand still; standstill; "
-        "holds still; goes still; grinds to a halt; stands frozen; seizes up; stops moving; motionless; "
-        "frame sticks; stays on one frame; repeats itself; loading; stops for; interruption; interrupt; "
-        "comes to a halt; stuck; =pauses; =pause; =buffering; rebuffering; playback stops; video stops; picture stops; movement stops; interrupted playback; stop and go; stop start; "
-        "stops and starts; locks up; jam; sticks; jumps ahead; jumps forward; missing frames; lost frames; repeated frame; "
-        "duplicated frame; frames repeat; playback breaks; playback halts; hold on a single frame; stops dead; "
-        "skipping frames; motion stops; motion halts; playback pauses; halting; playback interruption; still for",
+        """
+            stuttering; stutter; freeze; freezing; stall; stalling; lag; laggy; hiccup; hitch; dropped frames;
+            frame drop; drops frames; frame loss; skipped frames; frame skipping; =skips; stands still; stand
+            still; standstill; holds still; goes still; grinds to a halt; stands frozen; seizes up; stops
+            moving; frame stays on one frame; repeats itself; stops for; interruption; interrupt; comes to a
+            halt; stuck; =pauses; =pause; =buffering; rebuffering; playback stops; video stops; picture stops;
+            movement stops; interrupted playback; stop and go; stop start; stops and starts; locks up; sticks;
+            jumps ahead; jumps forward; missing frames; lost frames; repeated frame; duplicated frame; frames
+            repeat; playback breaks; playback halts; hold on a single frame; stops dead; skipping frames; motion
+            stops; motion halts; playback pauses; halting; playback interruption; holds on one frame
+        """,
     ),
     (
         _UNEVEN,
         ("camera shake",),
-        "choppy; choppiness; judder; juddery; jerky; jerk; jerkiness; uneven motion; not smooth; unsmooth; "
-        "staccato; broken motion; motion breaks; jumpy; lurch; lack of fluency; not fluent; unfluent; =discontinuous",
+        """
+            choppy; choppiness; judder; juddery; jerky; jerk; jerkiness; uneven motion; not smooth; unsmooth;
+            staccato; broken motion; motion breaks; =jumpy; lurch; lack of fluency; not fluent; unfluent;
+            =discontinuous
+        """,
     ),
     (
         ("low frame rate",),
         ("stuttering",),
-        "low frame rate; slideshow; slide show; low fps; few frames per second; insufficient frame rate; each picture stays; every picture stays; missing in-between frames;  frame rate too low; "
-        "frame rate is low; reduced frame rate; poor frame rate; too few frames; frame rate drop; stop motion; flip book; "
-        "flipbook; low temporal resolution; strobing motion; visible steps; moves in steps; motion in steps; framerate; "
-        "frame rate; like a slide; series of stills; succession of stills; sparse frames; low framerate; stepwise",
+        """
+            low frame rate; slideshow; slide show; low fps; few frames per second; insufficient frame rate; each
+            picture stays; every picture stays; missing in-between frames; frame rate too low; frame rate is
+            low; reduced frame rate; poor frame rate; too few frames; frame rate drop; stop motion; flip book;
+            flipbook; low temporal resolution; strobing motion; visible steps; moves in steps; motion in steps;
+            framerate; frame rate; like a slide; series of stills; succession of stills; sparse frames; low
+            framerate; stepwise
+        """,
     ),
     (
         ("camera shake",),
         (),
-        "camera shake; swinging camera; wild swinging; camera swings; hand tremor; restless framing; rolls and pitches; camera wanders; shake; shaking; unsteady; unstable; wobble; wobbly; jitter; jittery; handheld tremor; tremor; "
-        "tremble; sway; bouncy; bounce; bounces; camera motion is erratic; vibration; vibrate; bumpy; jolt; jostle; rattle; "
-        "camera jumps; lack of stabilization; unstabilized; unstabilised; lurching; swaying; rocking; camera moves about; "
-        "not stable; quake; shudder; restless camera; seasick; wavering camera; instability",
+        """
+            camera shake; swinging camera; wild swinging; camera swings; hand tremor; restless framing; rolls
+            and pitches; camera wanders; shake; shaking; unsteady; unstable; wobble; wobbly; jitter; jittery;
+            handheld tremor; tremor; tremble; sway; =bouncy; bounce; =bounces; camera motion is erratic;
+            vibration; vibrate; =bumpy; jolt; jostle; camera jumps; lack of stabilization; unstabilized;
+            unstabilised; lurching; swaying; rocking; camera moves about; not stable; quake; shudder; restless
+            camera; seasick; wavering camera; instability
+        """,
     ),
     (
         ("flicker",),
         (),
-        "flicker; flickering; flash; flashing; strobe; strobing; pulsate; pulse; pulsing; brightness changes; "
-        "brightness fluctuation; fluctuating brightness; luminance fluctuation; brightness oscillates; brightness varies; "
-        "brightness jumps; brightness swings; exposure pumping; exposure fluctuation; light fluctuation; blinking; blinks; "
-        "tint swings; swinging tint; shifting tint; tint shifts; hue swings; hue shifts; warm and cold; color temperature; tint changes; "
-        "brightens and darkens; brighter and darker; light and dark alternate; dims and brightens; brightness keeps; keeps changing brightness; "
-        "light pulses; lights pulse; picture pulses; brightness swing; brightness sway; bright and dark by turns; goes bright and dark; "
-        "color swings; white balance swings; white balance drift; brightness pumping; =pumping; unstable brightness; "
-        "inconsistent brightness; throbs; throbbing; brightness fluctuates; light level fluctuates; brightness wavers; "
-        "lamps pulse; colors swing; fluctuating light; unstable lighting; light fluctuates; fluctuate; fluctuation",
+        """
+            flicker; flickering; flash; flashing; strobe; strobing; pulsate; pulse; pulsing; brightness changes;
+            brightness fluctuation; fluctuating brightness; luminance fluctuation; brightness oscillates;
+            brightness varies; brightness jumps; brightness swings; exposure pumping; exposure fluctuation;
+            light fluctuation; blinking; blinks; tint swings; swinging tint; shifting tint; tint shifts; hue
+            swings; hue shifts; warm and cold; color temperature; tint changes; brightens and darkens; brighter
+            and darker; light and dark alternate; dims and brightens; brightness keeps; keeps changing
+            brightness; light pulses; lights pulse; picture pulses; brightness swing; brightness sway; bright
+            and dark by turns; goes bright and dark; color swings; white balance swings; white balance drift;
+            brightness pumping; =pumping; unstable brightness; inconsistent brightness; throbs; throbbing;
+            brightness fluctuates; light level fluctuates; brightness wavers; lamps pulse; colors swing;
+            fluctuating light; unstable lighting; light fluctuates; fluctuate; fluctuation
+        """,
     ),
     (
         ("quality switch",),
         ("compression artifact", "spatial blur", "block effect"),
-        "quality switch; coarser and softer; coarser quality; coarse and soft; worse version; lower version; stream drops; stream worsens; stream gets worse; "
-        "turns coarse; becomes coarse; downshift; steps down in quality; quality change; quality drop; quality drops; resolution switch; resolution drop; bitrate drop; "
-        "bitrate switch; resolution change; bitrate change; drop in quality; drop in resolution; sudden loss of quality; "
-        "quality dips; quality falls; dip in quality; switches quality; adaptive streaming; lower rendition; change of quality; "
-        "quality fluctuation; resolution falls; resolution drops; drops to a lower resolution; quality level changes; "
-        "switch of quality; switches to a lower",
+        """
+            quality switch; coarser and softer; coarser quality; coarse and soft; worse version; lower version;
+            stream drops; stream worsens; stream gets worse; turns coarse; becomes coarse; downshift; steps down
+            in quality; quality change; quality drop; quality drops; resolution switch; resolution drop; bitrate
+            drop; bitrate switch; resolution change; bitrate change; drop in quality; drop in resolution; sudden
+            loss of quality; quality dips; quality falls; dip in quality; switches quality; adaptive streaming;
+            lower rendition; change of quality; quality fluctuation; resolution falls; resolution drops; drops
+            to a lower resolution; quality level changes; switch of quality; switches to a lower
+        """,
     ),
     (
         ("interlacing",),
         (),
-        "interlaced; comb pattern; shredded; fringed edges; teeth; zigzag edges; feathered edges; weave; interlacing; interlace artifact; combing; =comb; =combs; comb teeth; torn edges; tearing; torn; "
-        "scan lines; scanlines; field artifact; jagged lines; line by line; deinterlacing; horizontal lines; serrated; "
-        "saw tooth; sawtooth; comb artifact; alternate lines; split into lines",
+        """
+            interlaced; comb pattern; shredded; fringed edges; zigzag edges; feathered edges; interlacing;
+            interlace artifact; combing; =comb; =combs; comb teeth; torn edges; =tearing; =torn; scan lines;
+            scanlines; field artifact; jagged lines; line by line; deinterlacing; horizontal lines; serrated;
+            saw tooth; sawtooth; comb artifact; alternate lines; split into lines
+        """,
     ),
     (
         ("banding",),
         ("compression artifact",),
-        "=banding; color bands; =posterization; posterisation; contouring; false contour",
+        "=banding; color bands; =posterization; posterisation; =contouring; false contour",
     ),
     (("aliasing",), ("interlacing",), "=aliasing; moire; jaggies; staircase edges; staircasing; jagged edges"),
     (("vignetting",), ("underexposure",), "vignetting; vignette; darkened corners; dark corners"),
@@ -247,266 +308,369 @@ _BAD: tuple[tuple[tuple[str, ...], tuple[str, ...], str], ...] = (
     (
         (ANYTHING,),
         (),
-        "artifact; distortion; flaw; defect; degradation; quality problem; quality issue; impairment; "
-        "visible problem; technical problem; technical fault; blemish; imperfection; glitch",
+        """
+            artifact; distortion; flaw; defect; degradation; quality problem; quality issue; impairment; visible
+            problem; technical problem; technical fault; blemish; imperfection; glitch
+        """,
     ),
 )
 
 _GOOD: tuple[tuple[tuple[str, ...], str], ...] = (
     (
         _BLURS,
-        "sharp; sharpness; crisp; in focus; well focused; clear edges; tack sharp; pin sharp; razor sharp; crisply; clear cut",
+        """
+            sharp; sharpness; crisp; in focus; well focused; clear edges; tack sharp; pin sharp; razor sharp;
+            crisply; clear cut
+        """,
     ),
     (("noise",), "grain free; noise free; noiseless"),
-    (("spatial blur",), "good focus; focus is accurate; focus is spot on; perfect focus; focus is good; well defined"),
+    (
+        ("spatial blur",),
+        """
+        good focus; focus is accurate; focus is spot on; perfect focus; focus is good; well defined
+    """,
+    ),
     (
         ("overexposure", "underexposure"),
-        "well exposed; properly exposed; exposure is correct; balanced exposure; exposure is fine; "
-        "correctly exposed; exposure is balanced; perfectly exposed; good exposure; exposure looks right; exposure is right; "
-        "correct exposure; exposure is good; exposure stays correct",
+        """
+            well exposed; properly exposed; exposure is correct; balanced exposure; exposure is fine; correctly
+            exposed; exposure is balanced; perfectly exposed; good exposure; exposure looks right; exposure is
+            right; correct exposure; exposure is good; exposure stays correct
+        """,
     ),
     (("underexposure",), "well lit; brightly lit; bright enough; amply lit"),
     (
         ("overexposure",),
-        "highlights hold; highlights keep; highlights retain; highlight detail is kept; highlights intact",
+        """
+            highlights hold; highlights keep; highlights retain; highlight detail is kept; highlights intact
+        """,
     ),
     (
         ("camera shake",),
-        "steady; stable; steadiness; rock solid; well stabilized; locked off; tripod steady; stabilized; "
-        "smooth camera; camera is still; rock steady",
+        """
+            steady; stable; steadiness; rock solid; well stabilized; locked off; tripod steady; stabilized;
+            smooth camera; camera is still; rock steady
+        """,
     ),
     (
         _UNEVEN,
-        "smooth; smoothly; fluid; fluidly; fluent; fluently; uninterrupted; without interruption; seamless; seamlessly; "
-        "motion is even",
+        """
+            smooth; smoothly; fluid; fluidly; fluent; fluently; uninterrupted; without interruption; seamless;
+            seamlessly; motion is even
+        """,
     ),
     (
         ("oversaturation", "desaturation"),
-        "natural color; colors are natural; colors look natural; faithful color; accurate color; "
-        "true to life color; colors are accurate; natural saturation; colors are faithful; color is natural; well saturated; "
-        "colors are true to life; true to life; restrained",
+        """
+            natural color; colors are natural; colors look natural; faithful color; accurate color; true to life
+            color; colors are accurate; natural saturation; colors are faithful; color is natural; well
+            saturated; colors are true to life; true to life; restrained
+        """,
     ),
     (("desaturation",), "vivid; vibrant; rich color; lively color; saturated"),
     (
         ("flicker",),
-        "constant brightness; stable brightness; steady brightness; even brightness; brightness is constant; "
-        "consistent brightness; brightness is stable; brightness is steady; brightness stays constant; brightness holds; "
-        "brightness remains constant; brightness stays even; steady light; stable light",
+        """
+            constant brightness; stable brightness; steady brightness; even brightness; brightness is constant;
+            consistent brightness; brightness is stable; brightness is steady; brightness stays constant;
+            brightness holds; brightness remains constant; brightness stays even; steady light; stable light
+        """,
     ),
     (
         ("low contrast", "high contrast"),
-        "contrast is fine; good contrast; balanced contrast; contrast is balanced; contrast is good; "
-        "natural contrast; well balanced contrast",
+        """
+            contrast is fine; good contrast; balanced contrast; contrast is balanced; contrast is good; natural
+            contrast; well balanced contrast
+        """,
     ),
     (
         (ANYTHING,),
-        "flawless; pristine; immaculate; artifact free; perfectly clean; clean picture; clean image; spotless; "
-        "distortion free; trouble free; impeccable; clean throughout; faultless",
+        """
+            flawless; pristine; immaculate; artifact free; perfectly clean; clean picture; clean image;
+            spotless; distortion free; trouble free; impeccable; clean throughout; faultless
+        """,
     ),
 )
 
-_NOTHING_SAID = (
-    "sharp contrast; sharp change; sharply changes; sharp increase; sharp drop; sharp decline; sharp drop in; =blown away; "
-    "soft light; soft music; dark room; dark clothes; dark suit; dark hair; dark jacket; dark dress; dark shirt; dark scene; "
-    "dark background; dark street; dark stage; dark hall; dark night; dark corner of the room; after dark; dark coat; "
-    "dark wall; dark parts; dark part; dark areas; dark area; dark regions; dark region; darker parts; darker areas; "
-    "darker regions; bright parts; dark tone; dark sky; dark water; dark trees; dark forest; dark surface; "
-    "market stall; food stall; vegetable stall; fruit stall; sand castle; sandy beach; sand dune; on the sand; the sand; "
-    "snow covered; in the snow; the snow; snowy mountain; snowy street; shaking hands; shake hands; handshake; "
-    "signal to noise; flash light; flashlight; lightning flash; camera flash; traffic light; background noise level; "
-    "flat area; flat areas; flat surface; flat region; flat wall; flat roof; flat screen; city blocks; city block; "
-    "apartment block; building blocks; tower block; ice blocks; "
-    "walking trail; hiking trail; forest trail; mountain trail; ski trail; trail runner; trail running; "
-    "audience is still; noise reduction; denoise; denoising; noise floor; motion compensation; frame rate conversion; "
-    "compression ratio; compression settings; compression standard; compression level; compression rate; file compression; "
-    "deblocking; deblocking filter; focus on; focuses on; focused on; focal; "
-    "image stabilization; optical stabilization; stabilizer; stabilization; electronic stabilization; video stabilization; "
-    "target frame rate; frame rate of the display; frame rate of the camera; higher frame rate; the frame rate of; "
-    "match the frame rate; constant frame rate; with the frame rate; fluorescent light; fluorescent lamp; fluorescent tube; "
-    "fluorescent lighting; neon light; neon sign; neon tube; neon lamp; neon lights; neon signs; light pulse; "
-    "pale skin; pale sky; pale dress; pale blue; pale green; pale wall; dull moment; dust trail; vapor trail; "
-    "fast motion; fast movement; torn poster; torn paper; torn shirt; mosaic floor; mosaic wall; tiled floor; tiled wall; "
-    "tile floor; roof tiles; tile roof; rocking chair; rocking horse; swaying trees; trees sway; swaying grass; sways in the wind; "
-    "in the fog; fog machine; foggy morning; misty morning; the fog; the mist; glitch art; hang on; hangs from; hanging; hung; "
-    "compressed air; pauses to; stuck in traffic; traffic jam; saturated market; viewing stable; horse stable; "
-    "steam trail; smoke trail; paper clip; this clip; the clip; video clip; short clip; entire clip; whole clip; a clip; "
-    "of clip; clip's; clip begins; clip starts; clip ends; full clip; that clip; =clip; =clips; film grain stock; wood grain; grainy texture; texture of; buffering of; player buffer; stop the; stops the; "
-    "smooth skin; smooth surface; smooth wall; smooth gradients; smooth area; smooth areas; smooth regions; smooth sky; "
-    "stable connection; stable network; stable light source; steady light source; light pulses of; dust specks on"
-)
+_NOTHING_SAID = """
+        sharp contrast; sharp change; sharply changes; sharp increase; sharp drop; sharp decline; sharp drop in;
+        =blown away; soft light; soft music; dark room; dark clothes; dark suit; dark hair; dark jacket; dark
+        dress; dark shirt; dark scene; dark background; dark street; dark stage; dark hall; dark night; dark
+        corner of the room; after dark; dark coat; dark wall; dark parts; dark part; dark areas; dark area; dark
+        regions; dark region; darker parts; darker areas; darker regions; bright parts; dark tone; dark sky;
+        dark water; dark trees; dark forest; dark surface; market stall; food stall; vegetable stall; fruit
+        stall; sand castle; sandy beach; sand dune; on the sand; the sand; snow covered; in the snow; the snow;
+        snowy mountain; snowy street; shaking hands; shake hands; handshake; shakes his head; shakes her head;
+        shaking his head; shaking her head; signal to noise; flash light; flashlight; lightning flash; camera
+        flash; traffic light; background noise level; flat area; flat areas; flat surface; flat region; flat
+        wall; flat roof; flat screen; city blocks; city block; apartment block; building blocks; tower block;
+        ice blocks; walking trail; hiking trail; forest trail; mountain trail; ski trail; trail runner; trail
+        running; audience is still; noise reduction; denoise; denoising; noise floor; motion compensation; frame
+        rate conversion; compression ratio; compression settings; compression standard; compression level;
+        compression rate; file compression; deblocking; deblocking filter; focus on; focuses on; focused on;
+        focal; image stabilization; optical stabilization; stabilizer; stabilization; electronic stabilization;
+        video stabilization; target frame rate; frame rate of the display; frame rate of the camera; higher
+        frame rate; the frame rate of; match the frame rate; constant frame rate; with the frame rate;
+        fluorescent light; fluorescent lamp; fluorescent tube; fluorescent lighting; neon light; neon sign; neon
+        tube; neon lamp; neon lights; neon signs; light pulse; pale skin; pale sky; pale dress; pale blue; pale
+        green; pale wall; dull moment; dust trail; vapor trail; fast motion; fast movement; torn poster; torn
+        paper; torn shirt; mosaic floor; mosaic wall; tiled floor; tiled wall; tile floor; roof tiles; tile
+        roof; rocking chair; rocking horse; swaying trees; trees sway; swaying grass; sways in the wind; in the
+        fog; fog machine; foggy morning; misty morning; the fog; the mist; glitch art; hang on; hangs from;
+        hanging; hung; compressed air; pauses to; stuck in traffic; traffic jam; saturated market; viewing
+        stable; horse stable; steam trail; smoke trail; paper clip; this clip; the clip; video clip; short clip;
+        entire clip; whole clip; a clip; of clip; clip's; clip begins; clip starts; clip ends; full clip; that
+        clip; =clip; =clips; film grain stock; wood grain; grainy texture; texture of; buffering of; player
+        buffer; stop the; stops the; smooth skin; smooth surface; smooth wall; smooth gradients; smooth area;
+        smooth areas; smooth regions; smooth sky; stable connection; stable network; stable light source; steady
+        light source; light pulses of; dust specks on
+    """
 """Phrases that hold such a word and say nothing of quality."""
 
 ATTRIBUTES: dict[str, Sense | None] = {}
 for _covers, _near, _phrases in _BAD:
-    ATTRIBUTES.update({phrase.strip(): Sense(_covers, _near) for phrase in _phrases.split(";")})
+    ATTRIBUTES.update({phrase: Sense(_covers, _near) for phrase in phrases_of(_phrases)})
 for _name in (*SPATIAL, *MOTION):
     ATTRIBUTES.setdefault(_name, Sense((_name,)))
 for _covers, _phrases in _GOOD:
-    ATTRIBUTES.update({phrase.strip(): Sense(_covers, (), True) for phrase in _phrases.split(";")})
-ATTRIBUTES.update({phrase.strip(): None for phrase in _NOTHING_SAID.split(";")})
+    ATTRIBUTES.update({phrase: Sense(_covers, (), True) for phrase in phrases_of(_phrases)})
+ATTRIBUTES.update(dict.fromkeys(phrases_of(_NOTHING_SAID)))
 """What each phrase speaks of; None for one that says nothing of quality."""
 
 _DEGREES: tuple[tuple[int, str], ...] = (
     (
         SLIGHT,
-        "slight; mild; minor; light; weak; faint; subtle; tiny; small; minimal; negligible; little; low level; barely; hardly; "
-        "barely visible; barely noticeable; barely perceptible; hardly noticeable; hardly visible; hardly perceptible; just visible; "
-        "scarcely visible; scarcely; trivial; marginal; a bit; a little; a touch; a hint; a trace; a whisper; trace; hint of; "
-        "trace amount; almost imperceptible; "
-        "a little bit; somewhat slight; very slight; very mild; light dusting; only just; small extent; lesser extent; small degree; little extent; minor extent; just perceptible; whisper of; touch of; "
-        "barely there; next to invisible; hardly tell; hardly there; can hardly be; can barely be; could hardly; so little; only just visible; barely see; hardly see; "
-        "barely make out; hardly make out; nobody would mind; nobody would notice; few would notice; scarcely noticeable; scarcely perceptible; "
-        "nothing to worry about; hardly disturbs; hardly bothers; barely disturbs; does not disturb; trained eye; sharp eye; on close inspection; "
-        "only if one looks; look closely; looking closely; harmless; inconspicuous; hardly worth; barely worth; "
-        "soft touch; slightest; lightly;  easy to overlook; easily overlooked; easy to miss; easily missed; almost invisible; nearly invisible; "
-        "fine; delicate; gentle; modest; insignificant; unobtrusive; feeble; superficial; scant; mildest; on the mild side; "
-        "low intensity; low degree; low strength; minuscule; would go unnoticed; go unnoticed; weakly; tinge; dusting of",
+        """
+            slight; mild; minor; light; weak; faint; subtle; tiny; small; minimal; negligible; little; low
+            level; barely; hardly; barely visible; barely noticeable; barely perceptible; hardly noticeable;
+            hardly visible; hardly perceptible; just visible; scarcely visible; scarcely; trivial; marginal; a
+            bit; a little; a touch; a hint; a trace; a whisper; trace; hint of; trace amount; almost
+            imperceptible; a little bit; somewhat slight; very slight; very mild; light dusting; only just;
+            small extent; lesser extent; small degree; little extent; minor extent; just perceptible; whisper
+            of; touch of; barely there; next to invisible; hardly tell; hardly there; can hardly be; can barely
+            be; could hardly; so little; only just visible; barely see; hardly see; barely make out; hardly make
+            out; nobody would mind; nobody would notice; few would notice; scarcely noticeable; scarcely
+            perceptible; nothing to worry about; hardly disturbs; hardly bothers; barely disturbs; does not
+            disturb; trained eye; sharp eye; on close inspection; only if one looks; look closely; looking
+            closely; harmless; inconspicuous; hardly worth; barely worth; soft touch; slightest; lightly; easy
+            to overlook; easily overlooked; easy to miss; easily missed; almost invisible; nearly invisible;
+            fine; delicate; gentle; modest; insignificant; unobtrusive; feeble; superficial; scant; mildest; on
+            the mild side; low intensity; low degree; low strength; minuscule; would go unnoticed; go unnoticed;
+            weakly; tinge; dusting of
+        """,
     ),
     (
         ABSENT | SLIGHT,
-        "almost non existent; almost nonexistent; nearly non existent; almost absent; almost none; imperceptible; "
-        "practically absent; practically none; virtually none; close to none; next to nothing; undetectable; nearly absent; "
-        "virtually absent; practically invisible; virtually invisible",
+        """
+            almost non existent; almost nonexistent; nearly non existent; almost absent; almost none;
+            imperceptible; practically absent; practically none; virtually none; close to none; next to nothing;
+            undetectable; nearly absent; virtually absent; practically invisible; virtually invisible
+        """,
     ),
     (
         MODERATE,
-        "moderate; medium; middling; intermediate; average degree; medium strength; middle of the scale; in between; halfway; "
-        "mid level; neither slight nor severe; neither mild nor severe; middle of the range; of middling strength; "
-        "medium degree; medium level; neither weak nor strong; neither subtle nor severe; neither faint nor overwhelming",
+        """
+            moderate; medium; middling; intermediate; average degree; medium strength; middle of the scale; in
+            between; halfway; mid level; neither slight nor severe; neither mild nor severe; middle of the
+            range; of middling strength; medium degree; medium level; neither weak nor strong; neither subtle
+            nor severe; neither faint nor overwhelming
+        """,
     ),
     (
         MODERATE | NOTICEABLE,
-        "fairly strong; rather strong; fairly noticeable; fairly visible; quite noticeable; fair amount; "
-        "quite visible; appreciable; tangible; fairly clear; quite a bit; more than slight; more than mild; fairly pronounced; "
-        "somewhat strong; reasonably strong; sizeable",
+        """
+            fairly strong; rather strong; fairly noticeable; fairly visible; quite noticeable; fair amount;
+            quite visible; appreciable; tangible; fairly clear; quite a bit; more than slight; more than mild;
+            fairly pronounced; somewhat strong; reasonably strong; sizeable
+        """,
     ),
     (
         NOTICEABLE,
-        "noticeable; moderately severe; relatively severe; fairly severe; rather severe; quite severe; "
-        "more than moderate; moderately strong; somewhat severe",
+        """
+            noticeable; moderately severe; relatively severe; fairly severe; rather severe; quite severe; more
+            than moderate; moderately strong; somewhat severe
+        """,
     ),
     (
         NOTICEABLE | SEVERE,
-        "strong; heavy; obvious; pronounced; marked; intense; considerable; significant; substantial; serious; "
-        "prominent; conspicuous; bad; badly; distracting; striking; high degree; high level; clearly noticeable; very noticeable; "
-        "clearly visible; highly visible; highly noticeable; hard to miss; hard to ignore; impossible to miss; glaringly; "
-        "unmistakable; very visible; strongly; a lot; a lot of; large extent; great extent; lots of; much; a great deal; high; disturbing; "
-        "easy to see; easily seen; easy to spot; easily noticed; big issue; big problem; major issue; major problem; serious issue; serious problem; main issue; "
-        "big concern; serious concern; real problem; hard to follow; at first glance; at a glance; immediately visible; strikes the eye; coarse; greatly; deeply; "
-        "gets in the way; impossible to overlook; hard to overlook; large; big; readily apparent; cannot be missed; major; disruptive; "
-        "can't be missed; impossible to ignore; catches the eye; draws the eye; unmissable; intrusive; rough; massive amount; "
-        "stands out; jumps out; very strong; very obvious; very pronounced; strongest",
+        """
+            strong; heavy; obvious; pronounced; marked; intense; considerable; significant; substantial;
+            serious; prominent; conspicuous; bad; badly; distracting; striking; high degree; high level; clearly
+            noticeable; very noticeable; clearly visible; highly visible; highly noticeable; hard to miss; hard
+            to ignore; impossible to miss; glaringly; unmistakable; very visible; strongly; a lot; a lot of;
+            large extent; great extent; lots of; much; a great deal; high; disturbing; easy to see; easily seen;
+            easy to spot; easily noticed; big issue; big problem; major issue; major problem; serious issue;
+            serious problem; main issue; big concern; serious concern; real problem; hard to follow; at first
+            glance; at a glance; immediately visible; strikes the eye; coarse; greatly; deeply; gets in the way;
+            impossible to overlook; hard to overlook; large; big; readily apparent; cannot be missed; major;
+            disruptive; can't be missed; impossible to ignore; catches the eye; draws the eye; unmissable;
+            intrusive; rough; massive amount; stands out; jumps out; very strong; very obvious; very pronounced;
+            strongest
+        """,
     ),
     (
         SEVERE,
-        "severe; extreme; very severe; extremely severe; drastic; overwhelming; terrible; awful; horrible; massive; ruinous; "
-        "drowns in; drowned in; drown; swamped; smothered; grotesque; painfully; blatant; glaring; hideous; nothing can be recognized; "
-        "nothing can be recognised; nothing is recognizable; cannot be recognized; unrecognizable; beyond repair; =completely; =utterly; =wildly; =wild; swallowed; "
-        "obliterated; obliterates; wipes out; wiped out; exceedingly; shocking; excruciating; monstrous; enormous; tremendous; "
-        "buried; buries; complete loss; =totally; =wholly; entirely gone; almost entirely; unbearable; intolerable; devastating; dreadful; crippling; unwatchable; atrocious; brutal; very bad; worst degree; fierce; "
-        "violent; ruins; ruined; ruin; wrecks; wrecked; destroys; destroyed; destroy; relentless; excessive degree; very heavy; "
-        "extremely strong; extremely heavy; "
-        "maximum; as strong as it gets; as bad as it gets; strongest degree; top of the scale; dominates the picture; catastrophic; "
-        "harsh degree; off the scale; top of the ladder; highest degree; acute; grave; gravely; profound; "
-        "unusable; rampant; hopelessly; hopeless; beyond recognition; dire; crushing; rife",
+        """
+            severe; extreme; very severe; extremely severe; drastic; overwhelming; terrible; awful; horrible;
+            massive; ruinous; drowns in; drowned in; drown; swamped; smothered; grotesque; painfully; blatant;
+            glaring; hideous; nothing can be recognized; nothing can be recognised; nothing is recognizable;
+            cannot be recognized; unrecognizable; beyond repair; =completely; =utterly; =wildly; =wild;
+            swallowed; obliterated; obliterates; wipes out; wiped out; exceedingly; shocking; excruciating;
+            monstrous; enormous; tremendous; buried; buries; complete loss; =totally; =wholly; entirely gone;
+            almost entirely; unbearable; intolerable; devastating; dreadful; crippling; unwatchable; atrocious;
+            brutal; very bad; worst degree; fierce; violent; ruins; ruined; ruin; wrecks; wrecked; destroys;
+            destroyed; destroy; relentless; excessive degree; very heavy; extremely strong; extremely heavy;
+            maximum; as strong as it gets; as bad as it gets; strongest degree; top of the scale; dominates the
+            picture; catastrophic; harsh degree; off the scale; top of the ladder; highest degree; acute; grave;
+            gravely; profound; unusable; rampant; hopelessly; hopeless; beyond recognition; dire; crushing; rife
+        """,
     ),
     (
         SLIGHT | MODERATE,
-        "tolerable; not too bad; fairly mild; fairly slight; fairly weak; limited; slight to moderate; mild to moderate; "
-        "some degree; a certain degree; acceptable degree; moderately mild; bearable",
+        """
+            tolerable; not too bad; fairly mild; fairly slight; fairly weak; limited; slight to moderate; mild
+            to moderate; some degree; a certain degree; acceptable degree; moderately mild; bearable
+        """,
     ),
     (
         MODERATE | NOTICEABLE | SEVERE,
-        "visible effect; plain to see; plainly visible; easily visible; clear; clearly; plain; plainly; evident; apparent; annoying; bothersome; "
-        "troublesome; hard to watch; far from slight; far from subtle; far from mild; far from minor; anything but subtle; anything but slight; "
-        "anything but mild; anything but minor; no small; nothing subtle about; hardly subtle; hardly slight; hardly mild; "
-        "hardly minor; unpleasant; not subtle",
+        """
+            visible effect; plain to see; plainly visible; easily visible; clear; clearly; plain; plainly;
+            evident; apparent; annoying; bothersome; troublesome; hard to watch; far from slight; far from
+            subtle; far from mild; far from minor; anything but subtle; anything but slight; anything but mild;
+            anything but minor; no small; nothing subtle about; hardly subtle; hardly slight; hardly mild;
+            hardly minor; unpleasant; not subtle
+        """,
     ),
     (
         SLIGHT | MODERATE | NOTICEABLE,
-        "far from severe; anything but severe; hardly severe; nowhere near severe; far from extreme; "
-        "hardly extreme; nothing dramatic; nothing serious; nothing too serious; nothing drastic; hardly dramatic; far from dramatic",
+        """
+            far from severe; anything but severe; hardly severe; nowhere near severe; far from extreme; hardly
+            extreme; nothing dramatic; nothing serious; nothing too serious; nothing drastic; hardly dramatic;
+            far from dramatic
+        """,
     ),
 )
-DEGREE_WORDS: dict[str, int] = {p.strip(): states for states, line in _DEGREES for p in line.split(";")}
+DEGREE_WORDS: dict[str, int] = {p: states for states, line in _DEGREES for p in phrases_of(line)}
 """The states that a degree word can fairly mean."""
 
-_NEGATIONS = (
-    "no; not; never; without; none; neither; nor; free of; free from; devoid of; absence of; lack; lacks; lacking; void of; zero; "
-    "nothing; cannot; rather than; instead of; as opposed to; other than; far from; absent; spared; spares; rid of; clear of; "
-    "no trace of; no sign of; not a trace of; not a hint of; no hint of; nowhere; anything but; no evidence of; clean of; "
-    "isn't; aren't; wasn't; weren't; doesn't; don't; didn't; can't; couldn't; hasn't; haven't; won't; fails to; escapes; escape; "
-    "not any; unaffected by; not affected by; not suffer from; immune to; no evidence; untouched by; untroubled by; "
-    "no longer any; unmarred by; =missing; failing to; not a single; in the absence of; rules out; ruled out; out of the question; "
-    "undisturbed by"
-)
-_WEAK = (
-    "hardly any; barely any; almost no; next to no; virtually no; practically no; scarcely any; little to no; little or no; "
-    "nearly no; almost free of; practically free of; virtually free of; almost without; nearly free of; largely free of; "
-    "hardly a trace of; few if any; mostly free of; little if any"
-)
-_IDLE = (
-    "not only; not just; not merely; no doubt; no matter; not to mention; nothing but; nothing short of; no wonder; no less than; "
-    "cannot but; why not; not surprisingly; without doubt; without a doubt; no more than; whether or not; not so much; "
-    "no question; without question"
-)
+_NEGATIONS = """
+        no; not; never; without; none; neither; nor; free of; free from; devoid of; absence of; lack; lacks;
+        lacking; void of; zero; nothing; cannot; rather than; instead of; as opposed to; other than; far from;
+        absent; spared; spares; rid of; clear of; no trace of; no sign of; not a trace of; not a hint of; no
+        hint of; nowhere; anything but; no evidence of; clean of; isn't; aren't; wasn't; weren't; doesn't;
+        don't; didn't; can't; couldn't; hasn't; haven't; won't; fails to; escapes; escape; not any; unaffected
+        by; not affected by; not suffer from; immune to; no evidence; untouched by; untroubled by; no longer
+        any; unmarred by; =missing; failing to; not a single; in the absence of; rules out; ruled out; out of
+        the question; undisturbed by
+    """
+_WEAK = """
+        hardly any; barely any; almost no; next to no; virtually no; practically no; scarcely any; little to no;
+        little or no; nearly no; almost free of; practically free of; virtually free of; almost without; nearly
+        free of; largely free of; hardly a trace of; few if any; mostly free of; little if any
+    """
+_IDLE = """
+        not only; not just; not merely; no doubt; no matter; not to mention; nothing but; nothing short of; no
+        wonder; no less than; cannot but; why not; not surprisingly; without doubt; without a doubt; no more
+        than; whether or not; not so much; no question; without question
+    """
 NEGATIONS: dict[str, str] = {
-    **{phrase.strip(): "no" for phrase in _NEGATIONS.split(";")},
-    **{phrase.strip(): "weak" for phrase in _WEAK.split(";")},
-    **{phrase.strip(): "idle" for phrase in _IDLE.split(";")},
+    **dict.fromkeys(phrases_of(_NEGATIONS), "no"),
+    **dict.fromkeys(phrases_of(_WEAK), "weak"),
+    **dict.fromkeys(phrases_of(_IDLE), "idle"),
 }
 """What denies: `no`, `weak` (absent or slight), or `idle` for phrases that only look like it."""
 
 SEEN = frozenset(
-    "visible present there apparent evident seen noticed noticeable found detected observed exist exists occur occurs "
-    "appear appears show shows happen happens issue problem concern factor detectable perceptible discernible exhibited "
-    "recognizable spotted perceived one suffer spoil affected mentioned reported anywhere it any either".split()
+    listed("""
+        visible present there apparent evident seen noticed noticeable found detected observed exist exists
+        occur occurs appear appears show shows happen happens issue problem concern factor detectable
+        perceptible discernible exhibited recognizable spotted perceived one suffer spoil affected mentioned
+        reported anywhere it any either
+    """)
 )
 """What follows "is not" where a thing is denied, and not its degree."""
-BACK = frozenset("absent nowhere none missing nonexistent undetectable invisible".split())
+BACK = frozenset(listed("absent nowhere none missing nonexistent undetectable invisible"))
 """Words that deny what stands before them."""
 
+LOOSE_ADJECTIVES = frozenset(
+    listed("""
+        dark dim darker dimmer dull pale soft softer flat muted steady stable sharp smooth fluid vivid vibrant
+        crisp clear gloomy murky noisy shaky grainy saturated flashing blinking shadowy hazy foggy misty drab
+        faded
+    """)
+)
+"""Adjectives that speak of quality only where they are said of the picture, its light or its colors."""
+OF_PICTURE = frozenset(
+    stem
+    for stem in (
+        listed("""
+            video clip footage frame frames picture pictures image images screen shot shots scene recording
+            sequence colors color colours colour tones tone look edges edge hues hue contrast exposure focus
+            detail details camera motion movement playback handheld appearance texture textures light lighting
+            lines impression camerawork view film material quality and or but in on at with to from over as than
+            throughout there all because due again enough for since until when where even before after by only
+            too during outlines contours blacks whites palette tonality reproduction result noise grain overall
+            at all framing pan pans
+        """)
+    )
+)
+"""What such adjectives are then followed by."""
 BREAKS = frozenset(
-    "but although though however yet except whereas while because since despite only besides apart which rather".split()
+    listed("""
+        but although though however yet except whereas while because since despite only besides apart which
+        rather
+    """)
 )
 """Words behind which a denial no longer holds."""
 VERBS = frozenset(
-    "is are was were has have had shows show suffers suffer exhibits exhibit looks look becomes become appears appear "
-    "seems seem contains contain remains remain stays stay there it they makes make gets get comes come occurs occur "
-    "displays display does goes keeps turns starts begins can plays runs holds breaks sits lies feels feel leaves "
-    "covers hits affects mars ruins dominates".split()
+    listed("""
+        is are was were has have had shows show suffers suffer exhibits exhibit looks look becomes become
+        appears appear seems seem contains contain remains remain stays stay there it they makes make gets get
+        comes come occurs occur displays display does goes keeps turns starts begins can plays runs holds breaks
+        sits lies feels feel leaves covers hits affects mars ruins dominates
+    """)
 )
 """Words by which a new clause is known."""
 COPULAS = frozenset(
-    "is are was were be been remains remain stays stay seems seem looks look appears appear feels as become "
-    "becomes gets considered rated called judged deemed being very quite fairly rather so too only still "
-    "extremely really just at it's they're that's".split()
+    listed("""
+        is are was were be been remains remain stays stay seems seem looks look appears appear feels as become
+        becomes gets considered rated called judged deemed being very quite fairly rather so too only still
+        extremely really just at it's they're that's
+    """)
 )
 """Words before a degree that is said of what stands before them."""
 STOPPERS = frozenset(
-    "a an the this that these is are was were has have had there with in on at from of to for by it its they "
-    "which while when where during causing making makes".split()
+    listed("""
+        a an the this that these is are was were has have had there with in on at from of to for by it its they
+        which while when where during causing making makes
+    """)
 )
 """Words that part a degree from an attribute that stands behind it."""
 
 ADVICE = frozenset(
-    "avoid prevent reduce lower lessen put mount place turn rid raise get minimize minimise remove fix eliminate suppress mitigate should could would might may "
-    "help helps helped helping can if recommended recommend try consider ensure use using instead add increase raise choose "
-    "improve correct counter cure curb tame limit eliminates avoids prevents reduces otherwise must will need needs "
-    "combat tackle address cut stop keep set apply switch usually typically often generally commonly tends".split()
+    listed("""
+        avoid prevent reduce lower lessen put mount place turn rid raise get minimize minimise remove fix
+        eliminate suppress mitigate should could would might may help helps helped helping can if recommended
+        recommend try consider ensure use using instead add increase raise choose improve correct counter cure
+        curb tame limit eliminates avoids prevents reduces otherwise must will need needs combat tackle address
+        cut stop keep set apply switch usually typically often generally commonly tends
+    """)
 )
 """Words of sentences that speak of what could be done, or of how things usually are, and not of the clip."""
-CAUSES = (
-    "caused by; due to; because of; resulting from; results from; result of; stem from; stems from; comes from; owing to; "
-    "thanks to; arises from; arise from; triggered by; brought about by; a consequence of; introduced by; produced by; "
-    "as if; like; as though; reminiscent of; resembles; resemble; similar to; likely; probably; possibly; perhaps; "
-    "unlike; typical of; suggests; points to; hints at; culprit; presumably; attributed to; "
-    "explained by; traced to; blame; consistent with; indicates; comes down to"
-)
+CAUSES = """
+        caused by; due to; because of; resulting from; results from; result of; stem from; stems from; comes
+        from; owing to; thanks to; arises from; arise from; triggered by; brought about by; a consequence of;
+        introduced by; produced by; as if; like; as though; reminiscent of; resembles; resemble; similar to;
+        likely; probably; possibly; perhaps; unlike; typical of; suggests; points to; hints at; culprit;
+        presumably; attributed to; explained by; traced to; blame; consistent with; indicates; comes down to
+    """
 """Behind these a text gives causes or likenesses: what it names there is no finding."""
 RECOVERED = frozenset(
-    "recover recovers recovered regained regains restored normal again back clears cleared adapts adapted adjusts adjusted returns returned "
-    "away settles settled vanishes improves improved recovering normalizes".split()
+    listed("""
+        recover recovers recovered regained regains restored normal again back clears cleared adapts adapted
+        adjusts adjusted returns returned away settles settled vanishes improves improved recovering normalizes
+    """)
 )
 """Words of sentences whose times are those at which a problem is over."""
 TOPICS: dict[str, tuple[str, ...]] = {
@@ -537,7 +701,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "codec": ("compression artifact", "block effect", "quality switch"),
 }
 """What a question that names no attribute may be about, by the words that it has instead."""
-ONLY_ASKED = frozenset("any whether if either which or".split())
+ONLY_ASKED = frozenset(listed("any whether if either which or"))
 """Words before an attribute that is asked for in a question, and not taken for granted."""
-ALSO = frozenset("other further additional else another".split())
+ALSO = frozenset(listed("other further additional else another"))
 """Words that set apart what was named already: "no other artifacts" denies nothing that was named."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from schemas.pair import Doubt, Pair
 from stages.claims.options import Asked, chosen, content, is_yes_no, normal
-from stages.claims.words import FUNCTION, LONGEST
+from stages.claims.words import FUNCTION, LONGEST, listed
 
 QUESTION_WORDS = (2, 60)
 """Words of a question without its options: the longest question seen in the published set has about 30."""
@@ -51,8 +51,11 @@ _LETTERS = re.compile(r"[^\W\d_]+")
 _ASCII = re.compile(r"[A-Za-z]+")
 _CHOICE = re.compile(r"\bor\b|\beither\b|\bwhether\b")
 _COMMON = FUNCTION | frozenset(
-    "video image clip quality noise blur flicker yes slight moderate noticeable severe frame low poor fair good high light camera visible "
-    "picture footage left right upper lower whole entire throughout stuttering compression contrast exposure shake use second seconds".split()
+    listed("""
+        video image clip quality noise blur flicker yes slight moderate noticeable severe frame low poor fair
+        good high light camera visible picture footage left right upper lower whole entire throughout stuttering
+        compression contrast exposure shake use second seconds
+    """)
 )
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from stages.claims.words import FUNCTION, stem_of, tokens_of
+from stages.claims.words import FUNCTION, listed, stem_of, tokens_of
 
 
 class Where(NamedTuple):
@@ -65,21 +65,26 @@ _HINT = re.compile(
 )
 GENERIC = frozenset(
     stem_of(word)
-    for word in (
-        "video clip footage frame frames picture image images screen scene view shot sequence recording recordings part parts area "
-        "areas region regions portion side sides half corner corners edge edges third quarter section border borders beginning start end "
-        "middle center centre second seconds time moment moments first last opening closing final top bottom upper lower left right hand "
-        "whole entire full quality content contents background foreground backdrop distance way extent degree level slight moderate "
-        "noticeable severe video's clip's viewer viewers eye eyes viewing experience playback duration stretch interval period mark "
-        "point points one two three four five six seven eight nine ten detail details motion movement camera light brightness "
-        "shown visible seen appears appear affected affects affect strongly clearly same other whole overall most place zone strip band "
-        "case fact result effect effects problem problems issue issues distortion distortions artifact artifacts blur noise flicker "
-        "world main presence lot bit halfway through much every everything everywhere sight display outset finish close conclusion"
-    ).split()
+    for word in listed("""
+        video clip footage frame frames picture image images screen scene view shot sequence recording
+        recordings part parts area areas region regions portion side sides half corner corners edge edges third
+        quarter section border borders beginning start end middle center centre second seconds time moment
+        moments first last opening closing final top bottom upper lower left right hand whole entire full
+        quality content contents background foreground backdrop distance way extent degree level slight moderate
+        noticeable severe video's clip's viewer viewers eye eyes viewing experience playback duration stretch
+        interval period mark point points one two three four five six seven eight nine ten detail details motion
+        movement camera light brightness shown visible seen appears appear affected affects affect strongly
+        clearly same other whole overall most place zone strip band case fact result effect effects problem
+        problems issue issues distortion distortions artifact artifacts blur noise flicker world main presence
+        lot bit halfway through much every everything everywhere sight display outset finish close conclusion
+    """)
 )
 _BEHIND = frozenset(
-    "occur occurs appear appears visible seen shown shows look looks suffer suffers become becomes stay stays get gets remain remains "
-    "does exhibit exhibits turn turns makes make keep keeps show affected break breaks from".split()
+    listed("""
+        occur occurs appear appears visible seen shown shows look looks suffer suffers become becomes stay stays
+        get gets remain remains does exhibit exhibits turn turns makes make keep keeps show affected break
+        breaks from
+    """)
 )
 _SAME = {
     stem_of(word): stem_of(name)

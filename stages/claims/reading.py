@@ -6,15 +6,16 @@ clause, a degree belongs to the attribute it stands before or is said of, a time
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from stages.claims import lexicon
 from stages.claims.lexicon import ABSENT, ANY_STATE, ANYTHING, NOTICEABLE, PRESENT, SLIGHT, Sense
-from stages.claims.places import Where, where_in
+from stages.claims.places import Where, described, where_in
 from stages.claims.times import When, times_in
 from stages.claims.verdicts import Levels, verdicts_in
-from stages.claims.words import Phrases, Token, plain, sentences, stem_of, tokens_of
+from stages.claims.words import Phrases, Token, listed, phrases_of, plain, sentences, stem_of, tokens_of
 
 
 @dataclass(frozen=True)
@@ -60,21 +61,28 @@ class _No:
 
 _Found = Sense | _Degree | _No | None
 _CONTRARY = frozenset(
-    "without free lack absence devoid void zero rather instead opposed other far absent spared spares rid clear fails escapes escape "
-    "anything immune unaffected untouched untroubled clean missing failing rules ruled out undisturbed".split()
+    listed("""
+        without free lack absence devoid void zero rather instead opposed other far absent spared spares rid
+        clear fails escapes escape anything immune unaffected untouched untroubled clean missing failing rules
+        ruled out undisturbed
+    """)
 )
 """First words of denials that turn another denial round: "not free of"."""
 _DENYING = lexicon.SEEN | frozenset(
-    "no not none never it they there this that is are was were be been at all whatsoever isn't aren't can cannot seen absent nothing in the "
-    "video clip of kind sort a an".split()
+    listed("""
+        no not none never it they there this that is are was were be been at all whatsoever isn't aren't can
+        cannot seen absent nothing in the video clip of kind sort a an
+    """)
 )
-_NOT = frozenset("no not never neither nor isn't aren't wasn't weren't".split())
-_OF_CLIP = frozenset("here this its it now currently present video clip footage recording".split())
+_NOT = frozenset(listed("no not never neither nor isn't aren't wasn't weren't"))
+_OF_CLIP = frozenset(listed("here this its it now currently present video clip footage recording"))
 _LOSS = frozenset(
     stem_of(w)
-    for w in "low poor reduce loss lose lost losing insufficient weak little limited less decrease suffer barely hardly scarcely "
-    "never lacking lacks drop drops falls compromised impaired degraded limited missing gone softened unlike hurt robs rob robbed "
-    "undermined affected".split()
+    for w in listed("""
+        low poor reduce loss lose lost losing insufficient weak little limited less decrease suffer barely
+        hardly scarcely never lacking lacks drop drops falls compromised impaired degraded limited missing gone
+        softened unlike hurt robs rob robbed undermined affected
+    """)
 )
 _WORDS: dict[str, _Found] = {
     **{phrase: _Degree(states, phrase) for phrase, states in lexicon.DEGREE_WORDS.items()},
@@ -82,12 +90,19 @@ _WORDS: dict[str, _Found] = {
     **lexicon.ATTRIBUTES,
 }
 _PHRASES: Phrases[_Found] = Phrases(_WORDS)
-_CAUSES: Phrases[bool] = Phrases({phrase.strip(): True for phrase in lexicon.CAUSES.split(";")})
-_CLIP = frozenset("video clip footage recording shot image picture here viewer viewers scene sequence frame".split())
-_FILL = frozenset(
-    "very too so particularly really especially overly that quite even at all a an be any as exactly just all only merely in".split()
+_CAUSES: Phrases[bool] = Phrases(dict.fromkeys(phrases_of(lexicon.CAUSES), True))
+_CLIP = frozenset(
+    listed("""
+    video clip footage recording shot image picture here viewer viewers scene sequence frame
+""")
 )
-_SCALE = frozenset("quality rating score experience level verdict impression grade".split())
+_FILL = frozenset(
+    listed("""
+        very too so particularly really especially overly that quite even at all a an be any as exactly just all
+        only merely in
+    """)
+)
+_SCALE = frozenset(listed("quality rating score experience level verdict impression grade"))
 
 
 class Reader:
@@ -127,6 +142,8 @@ class Reader:
                 else low[sentence[0].start : sentence[-1].end]
             )
             known = bool(sworn) and key_of(sentence) in sworn
+            if len(sentence) == 1 and sentence[0].text in {"yes", "no"}:
+                continue
             whens = times_in(low[sentence[0].start : sentence[-1].end], self.duration)
             if not any(when.kind in {"span", "point", "part", "onset", "offset"} for when in whens):
                 verdicts += [(v.levels, quote) for v in verdicts_in(sentence, asked_level) if not known]
@@ -150,7 +167,11 @@ class Reader:
         asked_where: bool,
     ) -> list[Mention]:
         items = self._items(tokens)
-        attributes = [(a, b, s) for a, b, s in items if isinstance(s, Sense) and not _comparative(tokens, a, s)]
+        attributes = [
+            (a, b, s)
+            for a, b, s in items
+            if isinstance(s, Sense) and not _comparative(tokens, a, s) and not _of_a_thing(tokens, a, b)
+        ]
         degrees = [(a, b, d) for a, b, d in items if isinstance(d, _Degree)]
         denials = [(a, b, n) for a, b, n in items if isinstance(n, _No) and n.kind != "idle"]
         degrees = [d for d in degrees if _is_degree(tokens, d, question and not strict)]
@@ -170,15 +191,13 @@ class Reader:
         starts = [a for a, _, _ in attributes]
         for index, (first, last, sense) in enumerate(attributes):
             states[index] = _denied(tokens, first, last, sense, states[index], denials, degrees, owner, index, starts)
-        causes = [a for a, _, _ in _CAUSES.all_in(tokens)]
+        causes = [a for a, _, _ in _CAUSES.all_in(tokens)] if len(tokens) > 3 else []
         words = [t.text for t in tokens]
         advice = (
             [i for i, w in enumerate(words) if w in lexicon.ADVICE] if advised or words[0] in lexicon.ADVICE else []
         )
         of_clip = bool(_OF_CLIP & set(words))
-        given = _shared_times(
-            tokens, [(a, b) for a, b, _ in attributes], [] if lexicon.RECOVERED & set(words) else whens, start
-        )
+        given = _shared_times(tokens, [(a, b) for a, b, _ in attributes], _lasting(text, whens), start)
         limited = bool(
             {
                 "otherwise",
@@ -236,17 +255,17 @@ class Reader:
         return mentions
 
     def _items(self, tokens: list[Token]) -> list[tuple[int, int, _Found]]:
+        if self._more is None:
+            return list(_PHRASES.all_in(tokens))
         found: list[tuple[int, int, _Found]] = []
         index = 0
         while index < len(tokens):
             hit = _PHRASES.at(tokens, index)
-            if self._more is not None and (own := self._more.at(tokens, index)) and (hit is None or own[0] >= hit[0]):
+            if (own := self._more.at(tokens, index)) and (hit is None or own[0] >= hit[0]):
                 hit = own
-            if hit is None:
-                index += 1
-                continue
-            found.append((index, index + hit[0], hit[1]))
-            index += hit[0]
+            if hit is not None:
+                found.append((index, index + hit[0], hit[1]))
+            index += hit[0] if hit else 1
         return found
 
     def _bare(
@@ -282,10 +301,9 @@ class Reader:
         where = where_in(text)
         if denials and not degrees and not where.says and not whens and set(words) <= _DENYING:
             states = ABSENT
-        if asked_where and not (degrees or whens or where.says or states == ABSENT) and len(words) <= 8:
-            where = where_in(f"in the {text}")
-        if lexicon.RECOVERED & set(words):
-            whens = []
+        if asked_where and not (degrees or whens or states == ABSENT) and len(words) <= 8:
+            where = described(text)
+        whens = _lasting(text, whens)
         if not (degrees or whens or where.says or states == ABSENT):
             return []
         return [Mention(topic[-1].sense, states, tuple(whens), where, quote, bare=True, clause=text)]
@@ -301,9 +319,32 @@ def sentences_of(text: str) -> set[str]:
     return {key for s in sentences(tokens_of(plain(text))) if len((key := key_of(s)).split()) >= 3}
 
 
+def _lasting(text: str, whens: Sequence[When]) -> list[When]:
+    """Leave out the times at which a problem is said to be over: "by 4 s it has settled"."""
+    if not whens or not lexicon.RECOVERED & set(text.split()):
+        return list(whens)
+    kept = list(whens)
+    start = 0
+    for part in re.split(r"(,| and )", text):
+        if lexicon.RECOVERED & set(part.split()):
+            kept = [when for when in kept if not start <= when.at < start + len(part)]
+        start += len(part)
+    return kept
+
+
 def _comparative(tokens: list[Token], first: int, sense: Sense) -> bool:
     """Whether praise only compares: "a sharper picture" says nothing of this one."""
     return sense.good and tokens[first].text.endswith(("er", "est")) and tokens[first].text != "clear"
+
+
+def _of_a_thing(tokens: list[Token], first: int, last: int) -> bool:
+    """Whether a loose adjective stands before a thing: the dark wall is no dark picture."""
+    if last - first > 1 or tokens[first].text not in lexicon.LOOSE_ADJECTIVES or last >= len(tokens):
+        return False
+    after = tokens[last].text
+    return (
+        after.isalpha() and after not in lexicon.OF_PICTURE and after not in lexicon.VERBS and not after.endswith("ly")
+    )
 
 
 def _is_degree(tokens: list[Token], degree: tuple[int, int, _Degree], question: bool) -> bool:

@@ -55,7 +55,7 @@ _WORDS = {
     for word in words.split()
 }
 _WORDS |= {"couple of": 2.0, "few": 3.0, "several": 4.0}
-_ENDS = frozenset("is goes ceases over gone ends stops vanishes disappears ended stopped finished".split())
+_ENDS = frozenset(["is", "goes", "ceases", "over", "gone", "ends", "stops", "vanishes", "disappears", "ended", "stopped", "finished"])
 _CARDINALS = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|twenty"
 _ORDINALS = "first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth"
 _HALVES = r"(?: and a half| and a quarter)?"
@@ -131,6 +131,7 @@ _BRIEF = re.compile(
     r"\b(?:briefly|brief|momentary|momentarily|fleeting|fleetingly|for a moment|short[ -]lived|for an instant|for a split second"
     r"|only once|for a short while|transient|a passing|temporar(?:y|ily))\b"
 )
+_COUNTED = re.compile(r"\d|second|until|till|up to|(?:from|between) the|to the")
 _HINT = re.compile(
     r"\d|second|begin|start|end|middle|mid|half|third|quarter|throughout|whole|entire|full|all |brief|moment|constant|contin"
     r"|persist|early|late|first|last|final|open|clos|initial|every|never|durat|fleet|way|perman|perpet|outset|finish|conclu|across"
@@ -156,19 +157,17 @@ def _each(text: str, duration: float) -> Iterator[tuple[When, int]]:
     """Give times and where they end in the text, the surest forms first; later ones may overlap earlier ones."""
     for match in _WHOLE.finditer(text):
         yield When("whole", 0.0, duration, match.start()), match.end()
-    for match in _SPAN.finditer(text):
+    counted = _COUNTED.search(text) is not None
+    for match in _SPAN.finditer(text) if counted else ():
         if not _UNIT_IN.search(match.group()) and match["lead"] not in {"from ", "between "}:
             continue
         if (
-            not (start := _seconds(match["a"], duration)) is None
-            and not (end := _seconds(match["b"], duration)) is None
+            (start := _seconds(match["a"], duration)) is not None
+            and (end := _seconds(match["b"], duration)) is not None
             and start <= end
         ):
             yield When("span", start, end, match.start()), match.end()
-    for match in _EDGE.finditer(text):
-        if (match["what"] or match["n"]) and (part := _edge(match, duration)):
-            yield When("span" if match["n"] else "part", *part, match.start()), match.end()
-    for match in _OPEN.finditer(text):
+    for match in _OPEN.finditer(text) if counted else ():
         if (at := _seconds(match["a"], duration)) is None or not _UNIT_IN.search(match["a"]):
             if at != duration:
                 continue
@@ -180,7 +179,10 @@ def _each(text: str, duration: float) -> Iterator[tuple[When, int]]:
             kind = "onset"
         late = kind == "offset" or way in {"before", "by", "prior to"}
         yield When(kind, *((0.0, at) if late else (at, max(at, duration))), match.start()), match.end()
-    for pattern in (_POINT, _INTO, _CODE):
+    for match in _EDGE.finditer(text):
+        if (match["what"] or match["n"]) and (part := _edge(match, duration)):
+            yield When("span" if match["n"] else "part", *part, match.start()), match.end()
+    for pattern in (_POINT, _INTO, _CODE) if counted else ():
         for match in pattern.finditer(text):
             if (at := _seconds(match["a"], duration)) is not None and (
                 pattern is not _POINT or _UNIT_IN.search(match["a"])

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from schemas.levels import LEVELS, Level
-from stages.claims.words import Phrases, Token
+from stages.claims.words import Phrases, Token, listed, phrases_of
 
 Levels = frozenset[Level]
 
@@ -25,62 +25,94 @@ def _levels(names: str) -> Levels:
 
 _WORDS: Phrases[Levels] = Phrases(
     {
-        f"={phrase.strip()}": _levels(names)
+        f"={phrase}": _levels(names)
         for names, line in (
             (
                 "low",
-                "low; lowest; very low; terrible; awful; dreadful; horrible; atrocious; very poor; extremely poor; abysmal; "
-                "unwatchable; very bad; extremely low; bottom; appalling; worst; the worst",
+                """
+                    low; lowest; very low; terrible; awful; dreadful; horrible; atrocious; very poor; extremely
+                    poor; abysmal; unwatchable; very bad; extremely low; bottom; appalling; worst; the worst
+                """,
             ),
             ("poor", "poor; second lowest; second worst; next to lowest; one step above the lowest; below fair"),
             (
                 "low poor",
-                "bad; unsatisfactory; unacceptable; weak; inferior; below average; disappointing; lousy; substandard; "
-                "rather poor; quite poor; deficient; shoddy; subpar; sub par; degraded; rather low; quite low; on the low side; inadequate",
+                """
+                    bad; unsatisfactory; unacceptable; weak; inferior; below average; disappointing; lousy;
+                    substandard; rather poor; quite poor; deficient; shoddy; subpar; sub par; degraded; rather
+                    low; quite low; on the low side; inadequate
+                """,
             ),
             (
                 "fair",
-                "fair; average; mediocre; middling; so so; passable; medium; moderate; middle; middle of the road; ordinary; "
-                "neither good nor bad; neither good nor poor; unremarkable; in the middle",
+                """
+                    fair; average; mediocre; middling; so so; passable; medium; moderate; middle; middle of the
+                    road; ordinary; neither good nor bad; neither good nor poor; unremarkable; in the middle
+                """,
             ),
             (
                 "fair good",
-                "acceptable; decent; satisfactory; reasonable; adequate; fairly good; ok; okay; quite decent; all right; tolerable",
+                """
+                    acceptable; decent; satisfactory; reasonable; adequate; fairly good; ok; okay; quite decent;
+                    all right; tolerable
+                """,
             ),
             (
                 "good",
-                "good; second highest; second best; one step below the top; one below the top; solid; better than average; rather good",
+                """
+                    good; second highest; second best; one step below the top; one below the top; solid; better
+                    than average; rather good
+                """,
             ),
             (
                 "good high",
-                "great; above average; very good; quite good; commendable; fine; pleasing; strong; nice; superior; really good",
+                """
+                    great; above average; very good; quite good; commendable; fine; pleasing; strong; nice;
+                    superior; really good
+                """,
             ),
             (
                 "high",
-                "high; highest; excellent; superb; outstanding; very high; top; perfect; exceptional; top notch; first rate; best; "
-                "first class; pristine; the best; topmost; superlative; stellar; splendid; impeccable; flawless",
+                """
+                    high; highest; excellent; superb; outstanding; very high; top; perfect; exceptional; top
+                    notch; first rate; best; first class; pristine; the best; topmost; superlative; stellar;
+                    splendid; impeccable; flawless
+                """,
             ),
             ("low poor fair", "below good; short of good; not good; far from good; less than good"),
         )
-        for phrase in line.split(";")
+        for phrase in phrases_of(line)
     }
 )
 _ANCHORS = frozenset(
-    "quality rate rated rates rating level verdict judge judged grade graded score scores evaluate evaluated deserves assessed assess "
-    "conclusion conclude rank ranks ranked class impression overall watchability standard category merit".split()
+    listed("""
+        quality rate rated rates rating level verdict judge judged grade graded score scores evaluate evaluated
+        deserves assessed assess conclusion conclude rank ranks ranked class impression overall watchability
+        standard category merit
+    """)
 )
 _BEFORE = frozenset(
-    "is as be was remains looks seems a an the at to hence : rather quite deserves rated called judged judge rate only just still stays "
-    "than it's considered call ends of be would appears reaches overall verdict in , merely barely no not isn't assessed graded "
-    "ranked deemed fairly comes out counts makes remain rating level grade says reads".split()
+    listed("""
+        is as be was remains looks seems a an the at to hence : rather quite deserves rated called judged judge
+        rate only just still stays than it's considered call ends of be would appears reaches overall verdict in
+        , merely barely no not isn't assessed graded ranked deemed fairly comes out counts makes remain rating
+        level grade says reads
+    """)
 )
 _AFTER = frozenset(
-    ", and because due given since with overall at despite rather not for as but level one rating grade quality mark verdict by "
-    "owing on thanks in or although though when considering category end to standard class even so here : "
-    "visual picture image video perceptual technical viewing perceived ? because of video's".split()
+    listed("""
+        , and because due given since with overall at despite rather not for as but level one rating grade
+        quality mark verdict by owing on thanks in or although though when considering category end to standard
+        class even so here : visual picture image video perceptual technical viewing perceived ? because of
+        video's
+    """)
 )
-_NOUNS = frozenset("quality level rating grade verdict score mark one standard class category impression".split())
-_OTHER_QUALITY = frozenset("audio sound acting story content music".split())
+_NOUNS = frozenset(
+    listed("""
+    quality level rating grade verdict score mark one standard class category impression
+""")
+)
+_OTHER_QUALITY = frozenset(listed("audio sound acting story content music"))
 
 
 def verdicts_in(sentence: Sequence[Token], asked_level: bool = False) -> Iterator[Verdict]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Generic, NamedTuple, TypeVar
 
@@ -86,6 +86,16 @@ _ENDINGS = (
     ("e", 3),
 )
 """Endings of English words, longest first, and how many letters must stay before them."""
+
+
+def listed(text: str) -> frozenset[str]:
+    """Give the words of a text that is nothing but a list."""
+    return frozenset(text.split())
+
+
+def phrases_of(text: str) -> list[str]:
+    """Give the phrases of a text that is a list of them, with semicolons between."""
+    return [" ".join(phrase.split()) for phrase in text.split(";") if phrase.strip()]
 
 
 class Token(NamedTuple):
@@ -190,40 +200,44 @@ class Phrases(Generic[M]):
         """Give how many tokens the longest phrase at `index` takes, and its meaning; None if none starts there."""
         token = tokens[index]
         best: tuple[int, M] | None = None
-        for rest, meaning in self._exact.get(token.text, ()):
-            if all(index + 1 + i < len(tokens) and tokens[index + 1 + i].text == word for i, word in enumerate(rest)):
-                best = (len(rest) + 1, meaning)
-                break
-        for rest, meaning in self._stems.get(token.stem, ()):
-            if best is not None and len(rest) + 1 <= best[0]:
-                break
-            if all(index + 1 + i < len(tokens) and tokens[index + 1 + i].stem == stem for i, stem in enumerate(rest)):
-                best = (len(rest) + 1, meaning)
-                break
+        if exact := self._exact.get(token.text):
+            best = _longest(exact, tuple(t.text for t in tokens[index + 1 : index + 1 + len(exact[0][0])]))
+        if stems := self._stems.get(token.stem):
+            found = _longest(stems, tuple(t.stem for t in tokens[index + 1 : index + 1 + len(stems[0][0])]))
+            if found and (best is None or found[0] > best[0]):
+                best = found
         return best
 
     def all_in(self, tokens: Sequence[Token]) -> Iterator[tuple[int, int, M]]:
         """Give every phrase as its first token, the one behind its last, and its meaning; they never overlap."""
         index = 0
+        stems, exact = self._stems, self._exact
         while index < len(tokens):
-            if found := self.at(tokens, index):
+            token = tokens[index]
+            if (token.stem in stems or token.text in exact) and (found := self.at(tokens, index)):
                 yield index, index + found[0], found[1]
                 index += found[0]
             else:
                 index += 1
 
 
-def contents(words: Iterable[Token]) -> set[str]:
-    """Give the stems of words that are neither marks nor among the commonest."""
-    return {t.stem for t in words if t.text not in FUNCTION and (t.text[0].isalnum())}
+def _longest(entries: list[tuple[tuple[str, ...], M]], ahead: tuple[str, ...]) -> tuple[int, M] | None:
+    """Give the first of the entries, which are sorted longest first, whose words are those ahead."""
+    for rest, meaning in entries:
+        if ahead[: len(rest)] == rest:
+            return len(rest) + 1, meaning
+    return None
 
 
 FUNCTION = frozenset(
-    "a an the this that these those it its they them their there here he she his her i you we my your our us me him "
-    "is are was were be been being am do does did has have had having will would can could may might shall should must "
-    "of in on at to from by with for as into onto over under about within during through between after before off out "
-    "and or but if so than then while because though although since unless until that which who whom whose what when "
-    "where why how s t also just too very quite rather really simply mainly mostly some any such not no nor only up "
-    "down again more most much many other same both each few own".split()
+    listed("""
+        a an the this that these those it its they them their there here he she his her i you we my your our us
+        me him is are was were be been being am do does did has have had having will would can could may might
+        shall should must of in on at to from by with for as into onto over under about within during through
+        between after before off out and or but if so than then while because though although since unless until
+        that which who whom whose what when where why how s t also just too very quite rather really simply
+        mainly mostly some any such not no nor only up down again more most much many other same both each few
+        own
+    """)
 )
 """Words that carry no claim by themselves; their share tells English from other languages."""
