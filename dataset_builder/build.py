@@ -226,15 +226,16 @@ def _levels(gathered: Gathered, recipe: BuildRecipe) -> Callable[[Record], Level
 
 
 def _quarantine_unused_pairs(gathered: Gathered, made: Made) -> None:
-    """Account for the pairs that are in no sample: those of a file, and those that a check doubts."""
-    for pair, why in made.left_out:
+    """Account for the pairs that are in no sample: the doubted ones, and of those read from a file all."""
+    for pair, why in [*made.left_out, *((pair, doubts_told(pair)) for pair in made.doubtful)]:
         source = pair.record_id.partition("/")[0]
-        if (read := gathered.pairs.get(source)) and (line := read.rows.get(pair.id)):
-            gathered.quarantine.append(Quarantined(source=source, file=read.file, row=line, field=None, reason=why))
-    for pair in made.doubtful:
-        rests_on = pair.evidence[0].partition(":")[2]
-        source, file, line = gathered.annotation_rows[rests_on]
-        reason = f"pair {pair.id.removeprefix(f'{rests_on}/')}: {doubts_told(pair)}"
+        if read := gathered.pairs.get(source):
+            file, line, reason = read.file, read.rows[pair.id], why
+        elif pair.doubts:
+            note, _, name = pair.id.rpartition("/")
+            (_, file, line), reason = gathered.annotation_rows[note], f"pair {name}: {why}"
+        else:
+            continue
         gathered.quarantine.append(Quarantined(source=source, file=file, row=line, field=None, reason=reason))
 
 

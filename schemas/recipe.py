@@ -192,9 +192,7 @@ class PairsRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     `budget` is the most a clip gives (None = all), 7 as in the paper (118,000 pairs of 16,000 clips), shared out by
     `families`; what one family cannot fill goes to the others. `caps` are the largest shares that one value of a trait
-    may have over all pairs; what is above is left out, drawn by the seed. With `signal`, claims that the clip's own
-    pixels contradict are found too, which decodes every clip once more. `min_acceptance` is the least share of reviewed
-    pairs that reviewers must have accepted or edited, in each family and of each generator with 10 verdicts or more.
+    may have over all pairs; what is above is left out, drawn by the seed.
     """
 
     budget: int | None = 7
@@ -208,8 +206,6 @@ class PairsRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         }
     )
     caps: dict[Trait, float] = msgspec.field(default_factory=lambda: {"yes-no": 0.55, "letter": 0.4})
-    signal: bool = False
-    min_acceptance: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse a budget of nothing, and shares that are none."""
@@ -220,6 +216,22 @@ class PairsRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         for trait, cap in self.caps.items():
             if not 0 < cap <= 1:
                 raise ValueError(f"caps: {trait} is a share above 0 and at most 1, got {cap}")
+
+
+class BuiltPairsRecipe(PairsRecipe, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which pairs a build takes, and what it holds them to.
+
+    With `signal`, claims that the clip's own pixels contradict are found too, which decodes every clip once more.
+    `min_acceptance` is the least share of reviewed pairs that reviewers must have accepted or edited, in each family and
+    of each generator with 10 verdicts or more.
+    """
+
+    signal: bool = False
+    min_acceptance: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no pairs can be held to."""
+        super().__post_init__()
         if self.min_acceptance is not None and not 0 <= self.min_acceptance <= 1:
             raise ValueError(f"min_acceptance is a share from 0 to 1, got {self.min_acceptance}")
 
@@ -241,7 +253,7 @@ class BuildRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     media: Literal["copy", "reference", "recipes"] = "copy"
     split: SplitShares = SplitShares()
     distort: Distort | None = None
-    pairs: PairsRecipe = PairsRecipe()
+    pairs: BuiltPairsRecipe = BuiltPairsRecipe()
     max_quarantine: int | None = None
     timeout: float = 600.0
 

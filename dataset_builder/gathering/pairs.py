@@ -22,12 +22,15 @@ def gather_pairs(gathered: Gathered, source: SourceRecipe, folder: Path) -> None
     """
     assert source.pairs is not None
     read = PairsRead(source.pairs)
+    lines: dict[str, int] = {}
+    named: set[str] = set()
     if source.verdicts is not None:
         for line, verdict in read_jsonl(_file(source, folder, source.verdicts), PairVerdict, source.verdicts):
             if isinstance(verdict, Problem):
                 gathered.quarantine.append(_row(source, source.verdicts, line, verdict.field or None, verdict.rule))
             else:
                 read.verdicts[verdict.pair_id] = verdict
+                lines[verdict.pair_id] = line
     known = {
         f"annotation:{annotation.id}": record_id
         for record_id, said in gathered.annotations.items()
@@ -37,6 +40,7 @@ def gather_pairs(gathered: Gathered, source: SourceRecipe, folder: Path) -> None
         if isinstance(pair, Problem):
             gathered.quarantine.append(_row(source, source.pairs, line, pair.field or None, pair.rule))
             continue
+        named.add(pair.id)
         reason, field = _problem(gathered, source, pair, known)
         if not reason and pair.id in read.rows:
             reason, field = f"another pair is called {pair.id!r}", "id"
@@ -49,6 +53,9 @@ def gather_pairs(gathered: Gathered, source: SourceRecipe, folder: Path) -> None
                 read.of[pair.record_id].append(left)
         if reason:
             gathered.quarantine.append(_row(source, source.pairs, line, field, reason))
+    for name in read.verdicts.keys() - named:
+        reason = f"it judges {name!r}, which is no pair of {source.pairs!r}"
+        gathered.quarantine.append(_row(source, source.verdicts or "", lines[name], "pair_id", reason))
     gathered.pairs[source.name] = read
 
 

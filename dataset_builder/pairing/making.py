@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dataset_builder.gathering.state import Gathered
@@ -53,15 +53,16 @@ def make_pairs(
     made = Made()
     candidates: list[list[Pair]] = []
     for record_id, record in records.items():
-        if record.source in reads:
-            candidates.append(reads[record.source].of.get(record_id, []))
-        elif notes := gathered.annotations.get(record_id, []):
+        notes = gathered.annotations.get(record_id, [])
+        read = reads.get(record.source)
+        if read is not None or notes:
             known = Known(record, notes, level_of(record))
-            drafted = checked(draft(known, recipe.seed), known, against)
-            made.doubtful += [pair for pair in drafted if pair.doubts]
-            good, again = without_repeats([pair for pair in drafted if not pair.doubts])
+            ready, drafted = _sorted_out(read.of.get(record_id, [])) if read else ([], draft(known, recipe.seed))
+            found = checked(drafted, known, against)
+            made.doubtful += [pair for pair in found if pair.doubts]
+            good, again = without_repeats([pair for pair in found if not pair.doubts])
             made.left_out += again
-            candidates.append(good)
+            candidates.append([*ready, *good])
         elif record.origin and (local := list(local_pairs(record, recipe.seed))):
             candidates.append(local)
     chosen = choose(candidates, recipe.pairs, recipe.seed)
@@ -76,6 +77,11 @@ def make_pairs(
         acceptance=acceptance,
     )
     return made
+
+
+def _sorted_out(pairs: Sequence[Pair]) -> tuple[list[Pair], list[Pair]]:
+    """Part the pairs that a reviewer or the checks have passed from those that nobody has looked at."""
+    return [p for p in pairs if p.verdict or p.checks], [p for p in pairs if not (p.verdict or p.checks)]
 
 
 def draft(known: Known, seed: int) -> list[Pair]:

@@ -1,0 +1,154 @@
+"""`vqa2 extend` from notes to a build and to a review: by templates, with the checks and the signal."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from annotation.create import create
+from annotation.extending.extend import extend
+from annotation.extending.repeats import repeated
+from annotation.folder import read_tasks
+from dataset_builder.build import build
+from dataset_builder.corpus import read_samples
+from schemas.errors import CallError, DataError
+from schemas.pair import Pair
+from schemas.recipe import BuildRecipe, load
+from tests.conftest import Cli
+
+NOTE = {
+    "id": "n1",
+    "clip": "-bikes on road.mp4",
+    "rater": "r1",
+    "attributes": [
+        {"name": "noise", "degree": "slight"},
+        {"name": "stuttering", "degree": "severe", "start": 6.0, "end": 7.5},
+    ],
+    "overall": "The video freezes badly after six seconds, and shows slight noise.",
+    "in_context": "The wheels stand still while it freezes.",
+    "conversations": [{"question": "What would help?", "answer": "A better connection."}],
+    "level": "poor",
+}
+
+
+@pytest.fixture
+def project(corpus: Path, tmp_path: Path) -> Path:
+    """A built corpus, and a note that speaks of a freeze that its clip does not have."""
+    (tmp_path / "notes.jsonl").write_text(json.dumps(NOTE) + "\n")
+    (tmp_path / "extend.yaml").write_text("name: round-1\nclips: {records: corpus}\nannotations: notes.jsonl\n")
+    return tmp_path
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_pairs_are_checked_chosen_and_the_same_again(project: Path, vqa2: Cli) -> None:
+    told = vqa2("extend", "extend.yaml", "--json", cwd=project)
+    assert told.returncode == 0, told.stderr
+    done = json.loads(told.stdout)
+    found = rows(project / "round-1-pairs" / "pairs.jsonl")
+    good, doubted = [p for p in found if not p["doubts"]], [p for p in found if p["doubts"]]
+    assert (done["pairs"], done["doubtful"]) == (len(good), len(doubted))
+    # The clip has no freeze: every pair that says it has one is doubted, by what was measured; none of the noise is.
+    assert {d["check"] for p in doubted for d in p["doubts"]} == {"signal"}
+    assert all("signal" not in p["checks"] for p in doubted)
+    assert all("signal" in p["checks"] and len(p["checks"]) > 5 for p in good)
+    assert any(p["id"].endswith("/when-1") for p in doubted)
+    assert not any("freez" in p["answer"] or "stutter" in p["answer"] for p in good if p["form"] == "open")
+    assert all(p["evidence"] == ["annotation:n1"] for p in found)
+    before = {p.name: p.read_bytes() for p in (project / "round-1-pairs").iterdir()}
+    assert vqa2("extend", "extend.yaml", "--workers", 1, cwd=project).returncode == 0
+    assert {p.name: p.read_bytes() for p in (project / "round-1-pairs").iterdir()} == before
+
+
+def test_doubted_pairs_go_to_reviewers_with_the_reason(project: Path, real_clips: dict[str, Path]) -> None:
+    extend(project / "extend.yaml", project / "pairs")
+    (project / "review.yaml").write_text(
+        "name: review\nkind: review\nonly: doubted\npairs: pairs/pairs.jsonl\nclips: {records: corpus}\n"
+        "control: {gold_share: 0, repeat_share: 0}\n"
+    )
+    made = create(project / "review.yaml", project / "review")
+    doubted = [p for p in rows(project / "pairs" / "pairs.jsonl") if p["doubts"]]
+    (task,) = [t for t in read_tasks(project / "review") if t.data["pairs"]]
+    assert [each["pair_id"] for each in task.data["pairs"]] == [p["id"] for p in doubted]
+    assert all("Doubted (signal): " in each["title"] for each in task.data["pairs"])
+    assert made.left_out["pairs that no check doubts"] > 0
+
+
+def test_a_build_takes_what_was_extended(own_folder: Path, project: Path) -> None:
+    extend(project / "extend.yaml", project / "pairs")
+    (own_folder / "notes.jsonl").write_text((project / "notes.jsonl").read_text())
+    (own_folder / "pairs.jsonl").write_bytes((project / "pairs" / "pairs.jsonl").read_bytes())
+    recipe = load(own_folder / "recipe.yaml", BuildRecipe, ["stages=[stage3]"])
+    source = msgspec.structs.replace(recipe.sources[0], annotations="notes.jsonl", pairs="pairs.jsonl")
+    built = build(msgspec.structs.replace(recipe, sources=[source]), own_folder / "recipe.yaml", project / "out")
+    asked = {at.sample.id.partition("/n1/")[2] for at in read_samples(built.folder, "stage3")}
+    good = {p["id"].partition("/")[2] for p in rows(project / "pairs" / "pairs.jsonl") if not p["doubts"]}
+    assert asked == good
+    held_back = [row.reason for row in built.quarantine if row.file == "pairs.jsonl"]
+    assert held_back
+    assert all(reason.startswith("signal: ") for reason in held_back)
+
+
+def test_what_is_wrong_is_told(project: Path, vqa2: Cli) -> None:
+    with pytest.raises(CallError, match="names no llm"):
+        raise_of(vqa2("extend", "extend.yaml", "--dry-run", cwd=project), 2)
+    with pytest.raises(CallError, match="max_cost: templates cost nothing"):
+        raise_of(vqa2("extend", "extend.yaml", "--max-cost", "1", cwd=project), 2)
+    (project / "notes.jsonl").write_text(json.dumps({**NOTE, "clip": "-bike on road.mp4"}) + "\n")
+    with pytest.raises(DataError, match="did you mean"):
+        extend(project / "extend.yaml", project / "pairs")
+    (project / "notes.jsonl").write_text((json.dumps(NOTE) + "\n") * 2)
+    with pytest.raises(DataError, match="two annotations are called 'n1'"):
+        extend(project / "extend.yaml", project / "pairs")
+    (project / "full").mkdir()
+    (project / "full" / "mine.txt").touch()
+    with pytest.raises(CallError, match="holds no pairs of this program"):
+        extend(project / "extend.yaml", project / "full")
+
+
+def raise_of(told: Any, code: int) -> None:
+    assert told.returncode == code
+    raise CallError(told.stderr)
+
+
+def test_a_clip_that_cannot_be_measured_is_told_and_its_pairs_stay(project: Path) -> None:
+    (clip,) = {at.sample.media[0].path for at in read_samples(project / "corpus", "stage3")}
+    (project / "corpus" / clip).write_bytes(b"no clip")
+    done = extend(project / "extend.yaml", project / "pairs")
+    assert list(done.unmeasured) == ["mine/-bikes on road.mp4"]
+    assert done.doubtful == 0
+    assert done.pairs == 7
+
+
+def test_an_answer_for_every_clip_is_found_among_many() -> None:
+    def pair(clip: int, answer: str, family: str = "causal-analysis") -> Pair:
+        return Pair(
+            id=f"p{clip}",
+            record_id=f"s/{clip}",
+            family=family,
+            form="open",
+            question="How is it?",
+            answer=answer,  # type: ignore[arg-type]
+            evidence=[],
+            generator="llm:x",
+            request="r",
+        )
+
+    same = (
+        "The video shows a moderate loss of detail in most of its scenes, and the colours look a little too pale here."
+    )
+    told = [
+        f"Clip {i} shows sign {i * 7} of wear at {i} s, number {i + 3} of {i * 5} in the row {i * 11}, part {i}."
+        for i in range(200)
+    ]
+    pairs = [pair(i, answer) for i, answer in enumerate(told)]
+    pairs[20], pairs[150] = pair(20, same), pair(150, same.replace("here", "there"))
+    assert repeated(pairs) == {"p150": "p20"}
+    assert repeated([pair(1, same, "extended-conversation"), pair(2, same, "extended-conversation")]) == {}
+    assert repeated([pair(1, "It is noise."), pair(2, "It is noise.")]) == {}
