@@ -28,7 +28,7 @@ from stages.claims.options import (
     yes_or_no,
 )
 from stages.claims.places import Where, clash, things_of
-from stages.claims.reading import Mention, Read, Reader, sentences_of
+from stages.claims.reading import Manner, Mention, Read, Reader, sentences_of
 from stages.claims.times import SLACK, When
 from stages.claims.verdicts import Levels
 from stages.claims.words import listed, plain, stem_of
@@ -215,7 +215,7 @@ class _Pair:
         topic = [m for m in self.question.mentions if m.sense.covers != (ANYTHING,)] or self._topic(stem)
         self.answer_topic = topic
         self.answer = self._read(
-            text, topic=topic, asked_level=self.asks_level, listed=bool(self.asked.options) and not self.yes_no
+            text, topic=topic, asked_level=self.asks_level, listed_options=bool(self.asked.options) and not self.yes_no
         )
         keys = sentences_of(pair.answer) if checker.sworn else set()
         self.sworn_answer = bool(keys) and keys <= checker.sworn
@@ -227,19 +227,16 @@ class _Pair:
         topic: Sequence[Mention] = (),
         question: bool = False,
         asked_level: bool = False,
-        listed: bool = False,
+        listed_options: bool = False,
     ) -> Read:
-        read = self.checker.reader.read(
-            text,
-            topic=topic,
+        manner = Manner(
             question=question,
-            asked_level=asked_level,
-            strict=self.strict or listed,
-            sworn=self.checker.sworn,
-            asked_where=self.asks_where and not question,
+            strict=self.strict or listed_options,
             advice=self.pair.family == "extended-conversation" and not question,
+            asked_level=asked_level,
+            asked_where=self.asks_where and not question,
         )
-        return read
+        return self.checker.reader.read(text, manner, topic=topic, sworn=self.checker.sworn)
 
     def _topic(self, stem: str) -> list[Mention]:
         """Find what a question is about that names no attribute: one that is known and fits its words, or anything."""
@@ -258,7 +255,7 @@ class _Pair:
             return [*self._premises(), *self.answer.mentions]
         if self.polarity is None:
             return list(self.answer.mentions)
-        asked_for = [m for m in self.question.mentions]
+        asked_for = list(self.question.mentions)
         if self.polarity is False:
             asked_for = [m for m in (_turned(m) for m in asked_for) if m]
         return [
@@ -275,7 +272,7 @@ class _Pair:
     def _option(self, option: Option) -> Read:
         if option not in self._options:
             self._options[option] = self._read(
-                option.text, topic=self.answer_topic, asked_level=self.asks_level, listed=True
+                option.text, topic=self.answer_topic, asked_level=self.asks_level, listed_options=True
             )
         return self._options[option]
 
@@ -663,8 +660,7 @@ class _Pair:
             not self.asks_main
             or not named
             or any(m.bare for m in named[:1])
-            or (self.question.mentions
-            and not _generic(self.question))
+            or (self.question.mentions and not _generic(self.question))
         ):
             return
         own = [f.states for f in self._known(named[0])]

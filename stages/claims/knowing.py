@@ -22,7 +22,7 @@ from stages.claims.lexicon import (
     Sense,
 )
 from stages.claims.places import Where, described
-from stages.claims.reading import Mention, Reader, sentences_of
+from stages.claims.reading import Manner, Mention, Reader, sentences_of
 from stages.claims.times import When, times_in
 from stages.claims.verdicts import Levels
 from stages.claims.words import Phrases, plain, stem_of, tokens_of
@@ -118,7 +118,7 @@ def _take_annotation(facts: Facts, annotation: Annotation, reader: Reader) -> No
             overall = overall or list(read.mentions)
             facts.spoken_levels |= frozenset(level for levels, _ in read.verdicts for level in levels)
     for talk in annotation.conversations:
-        asked = reader.read(talk.question, question=True)
+        asked = reader.read(talk.question, Manner(question=True))
         answered = reader.read(talk.answer, topic=asked.mentions)
         for mention in (*asked.mentions, *answered.mentions):
             facts.loose.update(mention.sense.covers)

@@ -55,7 +55,9 @@ _WORDS = {
     for word in words.split()
 }
 _WORDS |= {"couple of": 2.0, "few": 3.0, "several": 4.0}
-_ENDS = frozenset(["is", "goes", "ceases", "over", "gone", "ends", "stops", "vanishes", "disappears", "ended", "stopped", "finished"])
+_ENDS = frozenset(
+    ["is", "goes", "ceases", "over", "gone", "ends", "stops", "vanishes", "disappears", "ended", "stopped", "finished"]
+)
 _CARDINALS = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|twenty"
 _ORDINALS = "first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth"
 _HALVES = r"(?: and a half| and a quarter)?"
