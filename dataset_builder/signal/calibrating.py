@@ -1,14 +1,14 @@
 """Finding, on clips whose distortions are known, from which evidence on a claim may be contradicted.
 
 Of every known clip claims are made that are true and others that are false, and each probe is asked. A threshold is
-taken where contradicting is right often enough, whatever can be said for chance; how often that is, is then told of
-contents that it was not taken on: folds leave out whole contents.
+chosen where contradicting is right often enough even at the worst of its interval; how often it is right is then told
+of contents that it was not chosen on: folds leave out whole contents.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
@@ -19,6 +19,7 @@ from dataset_builder.signal.calibration import (
     Calibration,
     Kind,
     Rule,
+    akin_to,
     probes_digest,
 )
 from dataset_builder.signal.known import KnownClip
@@ -32,20 +33,8 @@ SEVERITIES = (1, 2, 3, 4)
 ONE_SIDED, TWO_SIDED = 1.645, 1.96
 """Normal deviates of 95 %: of a bound that thresholds are chosen by, and of the intervals that are told."""
 
-AKIN: tuple[frozenset[str], ...] = (
-    frozenset({"compression artifact", "block effect", "spatial blur", "quality switch"}),
-    frozenset({"spatial blur", "motion blur"}),
-    frozenset({"stuttering", "low frame rate"}),
-    frozenset({"overexposure", "high contrast"}),
-    frozenset({"underexposure", "high contrast"}),
-    frozenset({"overexposure", "desaturation"}),
-    frozenset({"underexposure", "desaturation"}),
-    frozenset({"overexposure", "low contrast"}),
-    frozenset({"underexposure", "low contrast"}),
-    frozenset({"low contrast", "desaturation"}),
-    frozenset({"high contrast", "oversaturation"}),
-)
-"""What may be seen for each other, or brings the other along: of such, no claim is called false."""
+MOST_CHOSEN = MOST_SPURIOUS / 2
+"""Share of the true claims that may be contradicted where thresholds are chosen: other contents come with others."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +50,10 @@ Rates = tuple[int, int, int, int]
 """False claims contradicted and all, true claims contradicted and all."""
 
 
-def calibrated(known: Sequence[KnownClip]) -> Calibration:
-    """Find the rules. The same clips give the same rules."""
+def calibrated(known: Sequence[KnownClip], attributes: Iterable[str] = tuple(PROBES)) -> Calibration:
+    """Find the rules for attributes. The same clips give the same rules."""
     cases: dict[tuple[str, Kind, int], list[Case]] = defaultdict(list)
-    for name in PROBES:
+    for name in attributes:
         for kind, severity, case in _cases(name, known):
             cases[name, kind, severity].append(case)
     contents = {clip.content: clip.sha256 for clip in sorted(known, key=lambda clip: clip.content)}
@@ -100,7 +89,7 @@ def _cases(name: str, known: Sequence[KnownClip]) -> Iterator[tuple[Kind, int, C
         found, whole = clip.distortion, evidence(name, clip.measures)
         if whole is None:
             continue
-        if found is None or not _alike(found.name, name):
+        if found is None or name not in {found.name, *akin_to(found.name)}:
             yield "absent", 0, Case(True, whole, clip.content)
             for severity in SEVERITIES:
                 yield "present", severity, Case(False, -whole, clip.content)
@@ -129,10 +118,6 @@ def _elsewhere(start: float, long: float, duration: float) -> list[float]:
     return [index * long for index in range(count) if abs(index * long - start) >= away]
 
 
-def _alike(one: str, other: str) -> bool:
-    return one == other or any({one, other} <= akin for akin in AKIN)
-
-
 def _rule(name: str, kind: Kind, severity: int, cases: Sequence[Case], fold: dict[str, int]) -> Rule:
     held_out = (0, 0, 0, 0)
     for number in range(FOLDS):
@@ -157,13 +142,11 @@ def threshold_of(cases: Sequence[Case]) -> float | None:
     wrong = sorted(case.doubt for case in cases if case.true)
     if not right or not wrong:
         return None
-    best, rest = None, len(wrong)
-    at = len(wrong) - 1
-    contradicted_wrong = 0
+    best, at, contradicted_wrong = None, len(wrong) - 1, 0
     for index in range(len(right) - 1, -1, -1):
         while at >= 0 and wrong[at] >= right[index]:
             at, contradicted_wrong = at - 1, contradicted_wrong + 1
-        if contradicted_wrong > MOST_SPURIOUS * rest:
+        if contradicted_wrong > MOST_CHOSEN * len(wrong):
             break
         least = wilson(len(right) - index, len(right), ONE_SIDED)[0]
         most = wilson(contradicted_wrong, len(wrong), ONE_SIDED)[1]

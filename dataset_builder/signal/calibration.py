@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,24 @@ LEAST_PRECISION = 0.95
 """Share of the contradicted claims that must be false, of equally many true and false ones."""
 MOST_SPURIOUS = 0.02
 """Share of the true claims that may be contradicted: most claims that are made are true."""
+AKIN: tuple[frozenset[str], ...] = (
+    frozenset({"compression artifact", "block effect", "spatial blur", "quality switch"}),
+    frozenset({"spatial blur", "motion blur"}),
+    frozenset({"stuttering", "low frame rate"}),
+    frozenset({"stuttering", "quality switch"}),
+    frozenset({"overexposure", "high contrast"}),
+    frozenset({"underexposure", "high contrast"}),
+    frozenset({"overexposure", "desaturation"}),
+    frozenset({"underexposure", "desaturation"}),
+    frozenset({"overexposure", "low contrast"}),
+    frozenset({"underexposure", "low contrast"}),
+    frozenset({"low contrast", "desaturation"}),
+    frozenset({"high contrast", "oversaturation"}),
+)
+"""What may be seen for each other, or brings the other along: of such, no claim is called false.
+
+A stretch of a quality switch is coded with so few bits that pictures do repeat in it.
+"""
 COMMITTED = Path(__file__).with_name("calibration.json")
 
 
@@ -56,6 +75,12 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     rules: list[Rule]
 
 
+def akin_to(attribute: str) -> frozenset[str]:
+    """Name what may be seen for an attribute."""
+    return frozenset().union(*(akin for akin in AKIN if attribute in akin)) - {attribute}
+
+
+@functools.cache
 def probes_digest() -> str:
     """Hash the code of measures and probes."""
     return source_digest(*MODULES, "dataset_builder.signal.probes")

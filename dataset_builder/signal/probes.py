@@ -17,7 +17,7 @@ TOLERANCE_SECONDS = 0.5
 LEAST_SECOND = 0.5
 """Of a second, how much must be there for it to count: of the last frames of a clip little can be said."""
 LEAST_BITS = 0.1
-"""Bits a pixel of a frame below which a file may show compression whatever its block borders say."""
+"""Bits a pixel of a frame below which a file may be coarsely coded whatever its block borders say."""
 LEAST_COLOUR = 0.5
 """Mean distance from grey below which a clip has no colour: whether it lost it, it does not tell."""
 LONGEST_PICTURE = 0.8
@@ -135,7 +135,7 @@ def _switch(measures: Measures) -> float | None:
     return max(steps, default=None)
 
 
-def _compressed(measures: Measures) -> float | None:
+def _blocky(measures: Measures) -> float | None:
     """Measure block borders; of a file of few bits, a lack of them says nothing."""
     value = _worst(lambda row: _octaves(row["blockiness"]))(measures)
     if value is None or (measures["bits_per_pixel"] < LEAST_BITS and value < 1):
@@ -144,7 +144,7 @@ def _compressed(measures: Measures) -> float | None:
 
 
 PROBES: dict[str, Probe] = {
-    "compression artifact": Probe(_compressed, "borders of 8 x 8 blocks stand out by {} octaves"),
+    "compression artifact": Probe(_blocky, "borders of 8 x 8 blocks stand out by {} octaves"),
     "spatial blur": Probe(_worst(lambda row: row["blur"]), "its blur is {} of 1"),
     "motion blur": Probe(_worst(lambda row: row["blur"] + 2 * row["smear"]), "its blur in one direction is {}"),
     "noise": Probe(
@@ -164,9 +164,7 @@ PROBES: dict[str, Probe] = {
         _worst(lambda row: -row["vivid"] if row["colour"] >= LEAST_COLOUR else None),
         "the distance of its strongest colours from grey, taken negative, is {}",
     ),
-    "block effect": Probe(
-        _worst(lambda row: _octaves(row["blockiness"])), "borders of 8 x 8 blocks stand out by {} octaves"
-    ),
+    "block effect": Probe(_blocky, "borders of 8 x 8 blocks stand out by {} octaves"),
     "stuttering": Probe(_uneven, "the share of the time that pictures are held off the steady pace is {}"),
     "camera shake": Probe(
         _worst(lambda row: row["shake"] if row["still"] <= MOST_STILL else None),
