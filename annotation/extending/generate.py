@@ -134,7 +134,10 @@ def generate(
         pool = opened.enter_context(ThreadPoolExecutor(recipe.in_flight, "asking"))
         advance = track("notes", len(wanted))
         try:
-            futures = {pool.submit(_one, note, recipe, asking, judging): note for note in wanted}
+            # Beside another run, begin elsewhere: at the same place it would be waited for at every note.
+            first = int(ledger.run, 16) % len(wanted) if wanted and ledger.others() else 0
+            turned = (*wanted[first:], *wanted[:first])
+            futures = {pool.submit(_one, note, recipe, asking, judging): note for note in turned}
             for future in as_completed(futures):
                 done[futures[future].annotation.id] = one = future.result()
                 if one.left:

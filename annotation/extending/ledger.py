@@ -292,6 +292,12 @@ class Ledger:
                 row = ("possibly billed", why, attempt.id)
                 self._db.execute("UPDATE attempt SET state = ?, why = ? WHERE id = ?", row)
 
+    def others(self) -> int:
+        """Count the other runs that work with this ledger now."""
+        with self._lock:
+            runs = [name for (name,) in self._db.execute("SELECT name FROM run").fetchall()]
+        return sum(name != self.run and self._lives(name) for name in runs)
+
     def counted(self) -> Decimal:
         """Give the dollars that all of the ledger has cost or may have cost."""
         with self._lock:
