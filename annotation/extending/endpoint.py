@@ -39,6 +39,8 @@ LONGEST_WAIT = 60.0
 LONGEST_ASKED_WAIT = 300.0
 """The longest wait, in seconds, that a server may ask for; beyond it the run stops, to be called again later."""
 LOOK_AGAIN = 0.1
+HOPELESS = 20
+"""Requests that fail for good, without a single answer before them, after which nothing more is asked."""
 MOST_BYTES = 4 * 2**20
 """The largest answer that is read: thousands of times the size of a usual one."""
 MOST_RAW = 65536
@@ -145,6 +147,7 @@ class Asking:
         self._client.organization = self._client.project = None
         self._lock = threading.Lock()
         self._resume_at = 0.0
+        self._answered, self._given_up = False, 0
         self.sent = 0
 
     def close(self) -> None:
@@ -170,6 +173,7 @@ class Asking:
                     after = f" (tried {tries + 1} times)" if tries else ""
                     if not lost.reached:
                         raise CallError(f"{self.endpoint.base_url} is {lost}{after}") from None
+                    self._give_up(lost)
                     raise GaveUpError(f"{lost}{after}", lost.raw, transient=lost.again) from None
                 self._wait(request, begun, tries, lost)
                 tries += 1
@@ -180,6 +184,7 @@ class Asking:
                 self._ledger.fail(begun, f"ended by {type(error).__name__}", free=False)
                 raise
             else:
+                self._answered = True
                 return self._ledger.settle(begun, answer)
 
     def _begin(self, request: Request) -> Answer | Attempt:
@@ -213,6 +218,17 @@ class Asking:
                 self._resume_at = max(self._resume_at, time.monotonic() + lost.wait)
         self._told(f"{self.endpoint.base_url}: {lost}; asked again in {wait:.1f} s")
         self._rest(wait)
+
+    def _give_up(self, lost: _LostError) -> None:
+        """Count a request that failed for good. Raises CallError where it seems that all of them will."""
+        with self._lock:
+            self._given_up += 1
+            hopeless = not self._answered and self._given_up >= HOPELESS
+        if hopeless:
+            raise CallError(
+                f"{self.endpoint.base_url} has answered none of {HOPELESS} requests, the last: {lost}; if it "
+                f"knows no structured output, say structured: json_object or none (it is {self.endpoint.structured})"
+            )
 
     def _rest(self, seconds: float) -> None:
         if seconds > 0:

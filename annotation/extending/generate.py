@@ -1,4 +1,4 @@
-"""Pairs of experts' notes by a language model. Every note gives pairs or quarantine rows, or is left for another call."""
+"""Pairs of notes by a language model. Every note gives pairs or quarantine rows, or is left for another call."""
 
 from __future__ import annotations
 

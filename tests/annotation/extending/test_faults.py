@@ -195,6 +195,14 @@ def test_a_request_that_the_server_cannot_take_is_quarantined_and_the_others_go_
     assert len(made.pairs) == 21
 
 
+@pytest.mark.parametrize("act", [Act(status=400), Act(status=500)], ids=["refused", "failing"])
+def test_a_server_that_answers_nothing_is_not_asked_for_ever(tmp_path: Path, act: Act) -> None:
+    with ScriptedServer(lambda _number, _body: act) as server, Ledger(tmp_path / "l", PRICES, Decimal(1)) as ledger:
+        with pytest.raises(CallError, match="has answered none of 20 requests.*structured"):
+            generate(notes(60), recipe(server, retries=0, in_flight=4), ledger)
+        assert 20 <= len(server.seen) <= 24
+
+
 def test_a_huge_answer_is_not_read_to_its_end(tmp_path: Path) -> None:
     made, server, _ = run(tmp_path, lambda _number, _body: Act(content="x" * 20_000_000))
     assert len(server.seen) == 1

@@ -2,6 +2,7 @@
 
 import json
 import random
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -54,7 +55,9 @@ class Watched:
         recipe = {"base_url": self.server.url, "model": MODEL, "max_tokens": 300, "retries": 3, "in_flight": in_flight}
         told = {"recipe": recipe, "ledger": str(self.ledger), "cap": self.cap, "notes": self.count}
         command = [sys.executable, "-m", "tests.annotation.extending.drive", json.dumps(told)]
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        ) as process:
             try:
                 yield process
             finally:
@@ -123,6 +126,22 @@ def test_over_twenty_kills_a_cap_that_is_too_small_is_kept(tmp_path: Path) -> No
     assert len(result["left"]) > 100
     counted = Decimal(result["summary"]["spent"]) + Decimal(result["summary"]["held"])
     assert Decimal("0.48") < counted <= Decimal("0.5"), "it is spent as far as it goes"
+
+
+def test_an_interrupted_run_waits_for_what_is_on_its_way(tmp_path: Path) -> None:
+    watched = Watched(tmp_path, "1.0", 50, 5)
+    watched.server.script = lambda _number, _body: watched.asked.release() or Act(seconds=0.7)
+    with watched.server:
+        with watched.child(4) as process:
+            for _ in range(4):
+                assert watched.asked.acquire(timeout=20)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=20) != 0
+        sent = len(watched.server.seen)
+        assert sent == 4
+        with Ledger(watched.ledger, {}) as ledger:
+            assert ledger.summary().answered == sent
+            assert ledger.summary().possibly_billed == 0
 
 
 def test_two_runs_on_one_ledger_send_nothing_twice(tmp_path: Path) -> None:
