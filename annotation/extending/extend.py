@@ -178,10 +178,11 @@ def _known(recipe: ExtendRecipe, base: Path) -> list[Known]:
     names = Names(records)
     level_of = _levels(base / recipe.clips.records)
     said: defaultdict[str, list[Annotation]] = defaultdict(list)
-    first: dict[str, str] = {}
+    ids: set[str] = set()
     for annotation in read_rows(base / recipe.annotations, Annotation):
-        if first.setdefault(annotation.id, annotation.clip) != annotation.clip or annotation in said[annotation.clip]:
+        if annotation.id in ids:
             raise DataError(f"{recipe.annotations}: two annotations are called {annotation.id!r}")
+        ids.add(annotation.id)
         said[names.get(annotation.clip, f"{recipe.annotations}: {annotation.id}")].append(annotation)
     every = [Known(record, said[record.id], level_of(record)) for record in records if said.get(record.id)]
     if not every:

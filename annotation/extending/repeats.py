@@ -16,6 +16,8 @@ ALIKE = 0.8
 SHORTEST = 12
 """Words of an answer from which on it is compared: short ones are rightly the same for many clips."""
 PERMUTATIONS = 128
+LOOKED_AT = 0.5
+"""Likeness from which on the index is made to find candidates, so low that hardly any at `ALIKE` is missed."""
 _WORD = re.compile(r"\w+")
 
 
@@ -26,7 +28,7 @@ def repeated(pairs: Sequence[Pair]) -> dict[str, str]:
     documents", 1997; 128 permutations) and held to the exact Jaccard index of their word triples. Advice is left out:
     what helps against one problem helps against it in every clip.
     """
-    index = MinHashLSH(threshold=ALIKE, num_perm=PERMUTATIONS)
+    index = MinHashLSH(threshold=LOOKED_AT, num_perm=PERMUTATIONS)
     seen: dict[str, tuple[str, frozenset[str]]] = {}
     found: dict[str, str] = {}
     for pair in pairs:

@@ -81,20 +81,31 @@ def chromium() -> str:
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=chromium(), args=ALONE)
-        mine = [child for child in psutil.Process().children(recursive=True) if "chrom" in child.name()]
+        mine = processes()
         yield started
-        # A browser that does not close when it is told to would keep all tests from ending.
-        late = threading.Timer(60, end, [mine])
-        late.start()
-        started.close()
-        late.cancel()
+        with ended_after(60):
+            started.close()
     assert not [child for child in mine if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
 
 
-def end(processes: list[psutil.Process]) -> None:
-    for process in processes:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
+def processes() -> list[psutil.Process]:
+    """The browser's processes, of the tests of this process alone."""
+    return [child for child in psutil.Process().children(recursive=True) if "chrom" in child.name()]
+
+
+@contextlib.contextmanager
+def ended_after(seconds: float) -> Iterator[None]:
+    """End a browser that does not close when it is told to: it would keep all tests from ending."""
+
+    def end() -> None:
+        for child in processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
+
+    late = threading.Timer(seconds, end)
+    late.start()
+    yield
+    late.cancel()
 
 
 @pytest.fixture
@@ -109,7 +120,8 @@ def page(browser: Browser) -> Iterator[Page]:
     opened.on("pageerror", lambda error: errors.append(str(error)))
     opened.set_default_timeout(30_000)
     yield opened
-    context.close()
+    with ended_after(60):
+        context.close()
     away = [url for url in asked if urlsplit(url).scheme not in {"data", "blob", "file"}]
     assert {urlsplit(url).hostname for url in away} <= {"127.0.0.1"}
     assert errors == []
