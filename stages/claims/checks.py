@@ -250,7 +250,7 @@ class _Pair:
         return list(self.question.mentions) or [Mention(Sense((ANYTHING,)), PRESENT)]
 
     def said(self) -> list[Mention]:
-        """What the pair says of the clip: the question's premises, or what a yes or no makes of them, and the answer."""
+        """What the pair says: the question's premises, or what a yes or no makes of them, and the answer."""
         if not self.yes_no:
             return [*self._premises(), *self.answer.mentions]
         if self.polarity is None:
@@ -347,12 +347,11 @@ class _Pair:
         asserted = [replace(m, assumed=False) for m in asked_for]
         if any(d for m in asserted for d in self._judge(m, asked=False)):
             return ""
-        if all(self.checker.everything.of(m.sense.covers) for m in asserted if m.states & PRESENT):
-            if all(
-                not m.where.says or any(f.where and _within(m.where, f.where) for f in self._known(m)) for m in asserted
-            ):
-                return "everything it asks for is known to be so"
-        return ""
+        named = all(self.checker.everything.of(m.sense.covers) for m in asserted if m.states & PRESENT)
+        placed = all(
+            not m.where.says or any(f.where and _within(m.where, f.where) for f in self._known(m)) for m in asserted
+        )
+        return "everything it asks for is known to be so" if named and placed else ""
 
     # Options.
 

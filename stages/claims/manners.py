@@ -1,4 +1,4 @@
-"""Checks of a pair's form alone: language, length, markup, what gives the answer away, and an image asked as a video."""
+"""Checks of a pair's form alone: language, length, markup, what gives the answer away, an image asked as a video."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ _STRAY: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "markup",
         re.compile(
-            r"</?[A-Za-z][A-Za-z0-9 _/-]{0,40}>|\*\*|```|^\s{0,3}#{1,6}\s|\[[^\]\n]{1,80}\]\(|&[a-z]{2,6};|^\s*\|.{0,80}\|",
+            r"</?[A-Za-z][A-Za-z0-9 _/-]{0,40}>|\*\*|```|^\s{0,3}#{1,6}\s|\[[^\]\n]{1,80}\]\(|&[a-z]{2,6};"
+            r"|^\s*\|.{0,80}\|",
             re.M,
         ),
     ),
@@ -34,16 +35,20 @@ _STRAY: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "talk of its own making",
         re.compile(
-            r"\bas an? (?:ai|artificial|language|assistant)\b|\b(?:language|ai) model\b|\bi(?:'m| am) (?:an ai|unable|sorry)\b|\bi can(?:no|')t (?:watch|view|see)\b"
-            r"|\bannotat(?:or|ors|ion|ions|ed)\b|\bthe (?:expert|rater)(?:'s|s)?\b|\bjson\b|\bprompts?\b|\bground truth\b|\bsystem message\b|\bprevious instructions\b"
-            r"|\bprovided (?:notes?|text|information|context|depiction|data)\b|\b(?:according to|based on|as per|from) the (?:notes?|text|description|context|metadata|depiction)\b"
+            r"\bas an? (?:ai|artificial|language|assistant)\b|\b(?:language|ai) model\b|\bi(?:'m| am) (?:an ai"
+            r"|unable|sorry)\b|\bi can(?:no|')t (?:watch|view|see)\b"
+            r"|\bannotat(?:or|ors|ion|ions|ed)\b|\bthe (?:expert|rater)(?:'s|s)?\b|\bjson\b|\bprompts?\b"
+            r"|\bground truth\b|\bsystem message\b|\bprevious instructions\b"
+            r"|\bprovided (?:notes?|text|information|context|depiction|data)\b|\b(?:according to|based on|as per"
+            r"|from) the (?:notes?|text|description|context|metadata|depiction)\b"
             r"|\b(?:question|answer) ?[:#]\s?\d?",
             re.I,
         ),
     ),
 )
 _VIDEO = re.compile(
-    r"\b(?:video|videos|clip|footage|playback|seconds?|throughout the (?:video|clip)|flickers?|stutters?|frame rate|freezes)\b",
+    r"\b(?:video|videos|clip|footage|playback|seconds?|throughout the (?:video|clip)|flickers?|stutters?|frame rate"
+    r"|freezes)\b",
     re.I,
 )
 _WORD = re.compile(r"\S+")

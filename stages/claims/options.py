@@ -9,19 +9,25 @@ from stages.claims.words import FUNCTION, LONGEST, plain, tokens_of
 
 _LETTER = re.compile(r"(?:(?<=\s)|(?<=^)|(?<=\())\(?([A-J])\s?[.):]\)?\s+(?=\S)")
 _CHOSEN = re.compile(
-    r"^\s*(?:(?:the\s+)?(?:correct\s+|right\s+)?(?:answer|option)\s+(?:is\s+)?:?\s*)?\(?([A-J])(?:[.):]\)?|\s*$|(?=\s*[-,]))\s*",
+    r"^\s*(?:(?:the\s+)?(?:correct\s+|right\s+)?(?:answer|option)\s+(?:is\s+)?:?\s*)?\(?([A-J])(?:[.):]\)?|\s*$"
+    r"|(?=\s*[-,]))\s*",
     re.IGNORECASE,
 )
 _YES = re.compile(
-    r"^\W*(?:yes|yeah|yep|yup|correct|indeed|certainly|definitely|absolutely|right|true|it does|it is|it has|there is\b(?! no\b)|there are\b(?! no\b)|they do|they are"
-    r"|it did|it was|very much|of course|sure|unfortunately,? yes|i would|it would|without a doubt|affirmative|somewhat|quite|clearly)\b(?! (?:not|n't|no\b|free|absent|without))"
+    r"^\W*(?:yes|yeah|yep|yup|correct|indeed|certainly|definitely|absolutely|right|true|it does|it is|it has"
+    r"|there is\b(?! no\b)|there are\b(?! no\b)|they do|they are"
+    r"|it did|it was|very much|of course|sure|unfortunately,? yes|i would|it would|without a doubt|affirmative"
+    r"|somewhat|quite|clearly)\b(?! (?:not|n't|no\b|free|absent|without))"
 )
 _NO = re.compile(
-    r"^\W*(?:no|nope|nah|not|never|none|hardly|neither|false|wrong|incorrect|it does(?: not|n't)|it is(?: not|n't)|it isn't|it doesn't|there is no\b|there are no\b|there isn't|there aren't"
-    r"|they do(?: not|n't)|they are(?: not|n't)|far from it|negative|it has(?: not|n't)|i would(?: not|n't)|it would(?: not|n't)|nothing|on the contrary|quite the (?:opposite|contrary))\b"
+    r"^\W*(?:no|nope|nah|not|never|none|hardly|neither|false|wrong|incorrect|it does(?: not|n't)|it is(?: not|n't)"
+    r"|it isn't|it doesn't|there is no\b|there are no\b|there isn't|there aren't"
+    r"|they do(?: not|n't)|they are(?: not|n't)|far from it|negative|it has(?: not|n't)|i would(?: not|n't)"
+    r"|it would(?: not|n't)|nothing|on the contrary|quite the (?:opposite|contrary))\b"
 )
 _LEAD = re.compile(
-    r"^\W*(?:yes|yeah|yep|nope|no|correct|indeed|right|true|false|certainly|definitely|absolutely|unfortunately)\b(?=\s*[,.;:!?-]|\s*$|\s+(?:it|there|the|this|they|that|i|he|its|in|but|not)\b)[\s,.;:!-]*"
+    r"^\W*(?:yes|yeah|yep|nope|no|correct|indeed|right|true|false|certainly|definitely|absolutely"
+    r"|unfortunately)\b(?=\s*[,.;:!?-]|\s*$|\s+(?:it|there|the|this|they|that|i|he|its|in|but|not)\b)[\s,.;:!-]*"
 )
 
 

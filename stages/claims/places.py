@@ -31,7 +31,10 @@ class Where(NamedTuple):
         return bool(self.rows or self.columns)
 
 
-_PART = r"(?:half|part|portion|side|third|corner|edge|area|region|quarter|quadrant|section|border|margin|hand|zone|strip|end|of the)"
+_PART = (
+    r"(?:half|part|portion|side|third|corner|edge|area|region|quarter|quadrant|section|border|margin|hand|zone"
+    r"|strip|end|of the)"
+)
 _ROW = r"(?:upper|top|lower|bottom|topmost|uppermost)"
 _COLUMN = r"(?:left|right|leftmost|rightmost)"
 _OF_FRAME = r"(?:of the (?:frame|picture|image|screen|scene|shot|view))"
@@ -43,24 +46,33 @@ _GRID = re.compile(
     rf"|\b(?P<col2>{_COLUMN})(?:[ -](?:hand|most))?[ -]{_PART}"
     rf"|\bthe (?P<col5>left|right) one\b"
     rf"|\b(?:on|to|at|towards?|in|from) (?:the |its )(?:far |extreme |viewer's )?(?P<col3>left|right)\b"
-    rf"|\b(?:at|in|near|around|on|towards?) (?:the )?(?:very |dead )?(?P<mid>middle|cent(?:er|re))\b(?! of the (?:clip|video|footage|sequence|recording|playback|second|session))"
-    rf"|\b(?P<mid2>central|middle|centre|center)[ -](?:of the (?:frame|picture|image|screen)|part|area|region|portion|third of the (?:frame|picture|image|screen))"
-    rf"|\b(?P<rim>corners|edges {_OF_FRAME}|borders {_OF_FRAME}|periphery|margins|outer (?:parts?|areas?|edges?|regions?))\b"
+    rf"|\b(?:at|in|near|around|on|towards?) (?:the )?(?:very |dead )?(?P<mid>middle|cent(?:er"
+    rf"|re))\b(?! of the (?:clip|video|footage|sequence|recording|playback|second|session))"
+    rf"|\b(?P<mid2>central|middle|centre|center)[ -](?:of the (?:frame|picture|image|screen)|part|area|region"
+    rf"|portion|third of the (?:frame|picture|image|screen))"
+    rf"|\b(?P<rim>corners|edges {_OF_FRAME}|borders {_OF_FRAME}|periphery|margins|outer (?:parts?|areas?|edges?"
+    rf"|regions?))\b"
 )
 _WHOLE = re.compile(
-    r"\b(?:whole|entire|full|complete) (?:frame|picture|image|screen|view|scene|field)\b|\beverywhere\b|\ball (?:over|across)\b"
-    r"|\b(?:every|each) (?:part|corner|area|region|inch)\b|\bacross the (?:frame|picture|image|screen|board)\b|\bfrom edge to edge\b"
-    r"|\bedge to edge\b|\bcorner to corner\b|\bglobally\b|\bfull frame\b|\ball (?:of )?the (?:frame|picture|image)\b|\bframe wide\b"
-    r"|\bthroughout the (?:frame|picture|image)\b|\bside to side\b|\ball parts\b|\bwhole of the (?:frame|picture|image)\b|\ball areas\b"
+    r"\b(?:whole|entire|full|complete) (?:frame|picture|image|screen|view|scene|field)\b|\beverywhere\b"
+    r"|\ball (?:over|across)\b"
+    r"|\b(?:every|each) (?:part|corner|area|region|inch)\b|\bacross the (?:frame|picture|image|screen|board)\b"
+    r"|\bfrom edge to edge\b"
+    r"|\bedge to edge\b|\bcorner to corner\b|\bglobally\b|\bfull frame\b|\ball (?:of )?the (?:frame|picture|image)\b"
+    r"|\bframe wide\b"
+    r"|\bthroughout the (?:frame|picture|image)\b|\bside to side\b|\ball parts\b|\bwhole of the (?:frame|picture"
+    r"|image)\b|\ball areas\b"
 )
 _DEPTH = re.compile(r"\b(background|foreground|backdrop|distance)\b")
 _THING = re.compile(
-    r"\b(?:on|in|around|over|across|near|at|behind|along|above|below|beside|within|inside|onto|upon|covers?|affects?|hits?|mars|surrounds?"
+    r"\b(?:on|in|around|over|across|near|at|behind|along|above|below|beside|within|inside|onto|upon|covers?|affects?"
+    r"|hits?|mars|surrounds?"
     r"|especially|mainly|mostly|chiefly|confined to|limited to|affecting|covering|spoils?|ruins?|of) "
     r"(?:only |just |both |mostly |mainly )?(?:the|his|her|their|its|a|an) ((?:[a-z']+[ -]?){1,5})"
 )
 _HINT = re.compile(
-    r"top|bottom|upper|lower|left|right|middle|cent|corner|edge|border|periph|margin|outer|whole|entire|full|every|all |each"
+    r"top|bottom|upper|lower|left|right|middle|cent|corner|edge|border|periph|margin|outer|whole|entire|full|every"
+    r"|all |each"
     r"|across|global|ground|backdrop|distance|\b(?:on|in|around|over|near|at|behind|along|the) "
 )
 GENERIC = frozenset(
@@ -90,12 +102,14 @@ _SAME = {
     stem_of(word): stem_of(name)
     for name, words in {
         "person": "man woman speaker singer presenter people person boy girl lady guy actor actress subject performer "
-        "dancer player reporter anchor host interviewee child kid runner musician guitarist lecturer cyclist rider skater "
+        "dancer player reporter anchor host interviewee child kid runner musician guitarist lecturer cyclist rider "
+        "skater "
         "pedestrian passenger cook chef teacher figure guests crowd audience spectators pedestrians drummer",
         "face": "face faces cheek cheeks forehead skin facial features nose",
         "sky": "sky skies cloud clouds heaven horizon",
         "water": "water sea lake river ocean waves wave pool surf waterfall",
-        "grass": "grass lawn meadow field pitch turf foliage leaves trees tree forest vegetation bushes bush hedge plants greenery",
+        "grass": "grass lawn meadow field pitch turf foliage leaves trees tree forest vegetation bushes bush hedge "
+        "plants greenery",
         "road": "road street asphalt pavement lane highway tarmac",
         "wall": "wall walls facade building buildings house houses masonry plaster architecture brickwork",
         "light": "lamp lamps lights lantern lanterns headlights bulbs bulb window windows spotlights",
@@ -181,7 +195,7 @@ def described(text: str) -> Where:
 
 
 def clash(said: Where, known: Iterable[Where], asked: bool) -> bool:
-    """Tell whether a place is none of those known. `asked` = it answers where, so it must say it all and invent nothing."""
+    """Tell whether a place is no known one. `asked` = it answers where: it says all of it and invents nothing."""
     return all(_differ(said, place, asked) for place in known)
 
 

@@ -1,4 +1,4 @@
-"""Times that a text speaks of: "from 1.0 s to 2.0 s", "at the third second", "00:03", "the first half", "throughout"."""
+"""Times that a text speaks of: "from 1.0 s to 2.0 s", "at the third second", "00:03", "first half", "throughout"."""
 
 from __future__ import annotations
 
@@ -61,7 +61,10 @@ _ENDS = frozenset(
 _CARDINALS = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|twenty"
 _ORDINALS = "first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth"
 _HALVES = r"(?: and a half| and a quarter)?"
-_NUMBER = rf"(?:\d{{1,2}}:\d{{2}}(?:\.\d{{1,3}})?|\d{{1,5}}(?:\.\d{{1,3}})?(?:st|nd|rd|th)?|(?:{_CARDINALS}|{_ORDINALS}|zero){_HALVES})"
+_NUMBER = (
+    rf"(?:\d{{1,2}}:\d{{2}}(?:\.\d{{1,3}})?|\d{{1,5}}(?:\.\d{{1,3}})?(?:st|nd|rd|th)?|(?:{_CARDINALS}"
+    rf"|{_ORDINALS}|zero){_HALVES})"
+)
 _UNIT = r"(?:[ -]?(?:seconds?|secs?|s)\b)"
 _MARK = r"(?:[ -](?:mark|point))"
 _TIME = rf"(?:(?:seconds? )?{_NUMBER}{_UNIT}?{_MARK}?|(?:the )?(?:very )?(?:end|finish|close|start|beginning|outset))"
@@ -77,41 +80,52 @@ _SPAN = re.compile(
 )
 _UNIT_IN = re.compile(r":|\d(?:\.\d+)? ?-?s\b|\bsec|\bs\b|second")
 _OPEN = re.compile(
-    rf"\b(?P<way>(?:ends|stops|ceases|disappears|vanishes|goes away|is gone|is over)\b[^.,]{{0,40}}? (?:at|after|by)|(?:over|gone|ends|stops|vanishes|disappears|ended|stopped|finished) (?:after|at|by)|after|from|since|past|beyond|until|till|before|up to|by|starting at|starts at|begins at|beginning at|"
+    rf"\b(?P<way>(?:ends|stops|ceases|disappears|vanishes|goes away|is gone|is over)\b[^.,]{{0,40}}? (?:at|after|by)"
+    rf"|(?:over|gone|ends|stops|vanishes|disappears|ended|stopped|finished) (?:after|at|by)|after|from|since|past"
+    rf"|beyond|until|till|before|up to|by|starting at|starts at|begins at|beginning at|"
     rf"sets in at|starting from|onwards from|prior to) {_ABOUT}(?P<a>{_TIME})"
 )
 _POINT = re.compile(
-    rf"(?<!\bfor )(?<!lasts )(?<!lasting )\b(?:at|around|about|near|in|on|by|during|within|close to|just after|just before) {_ABOUT}(?P<a>(?:seconds? )?{_NUMBER}{_UNIT}?{_MARK}?)"
+    rf"(?<!\bfor )(?<!lasts )(?<!lasting )\b(?:at|around|about|near|in|on|by|during|within|close to|just after"
+    rf"|just before) {_ABOUT}(?P<a>(?:seconds? )?{_NUMBER}{_UNIT}?{_MARK}?)"
 )
 _INTO = re.compile(
-    rf"\b(?P<a>{_NUMBER}{_UNIT}|{_NUMBER}) (?:seconds? )?in(?:to)?\b(?! (?:length|total|duration|all|the (?:upper|lower|left)))"
+    rf"\b(?P<a>{_NUMBER}{_UNIT}|{_NUMBER}) (?:seconds? )?in(?:to)?\b(?! (?:length|total|duration|all|the (?:upper"
+    rf"|lower|left)))"
 )
 _CODE = re.compile(r"\b(?P<a>\d{1,2}:\d{2}(?:\.\d{1,3})?)\b")
 _EDGE = re.compile(
-    r"\b(?P<edge>first|opening|initial|last|final|closing|ending|middle|second|central|third|latter|former|early|fourth) "
+    r"\b(?P<edge>first|opening|initial|last|final|closing|ending|middle|second|central|third|latter|former|early"
+    r"|fourth) "
     rf"(?:(?P<n>\d{{1,4}}(?:\.\d{{1,2}})?|{_CARDINALS}|couple of|few|several)[ -]?)?"
-    r"(?P<what>seconds?|s\b|half|third|quarter|part|portion|moments?|frames?|section|stretch|stages?|two thirds|fifth|(?<=[a-z\d])(?=[.,;:]|$))"
+    r"(?P<what>seconds?|s\b|half|third|quarter|part|portion|moments?|frames?|section|stretch|stages?|two thirds"
+    r"|fifth|(?<=[a-z\d])(?=[.,;:]|$))"
 )
 _PARTS: tuple[tuple[re.Pattern[str], float, float], ...] = tuple(
     (re.compile(words), start, end)
     for words, start, end in (
         (
-            r"\b(?:at|in|near|from|around|right at|towards?) (?:the )?(?:very )?(?:beginning|start|outset|opening)\b(?! (?:to|till|until))"
-            r"|\bearly(?: on| in)?\b|\binitially\b|\bthe (?:\w+ )?(?:opening|start|outset)\b|\bthe beginning\b|\bto begin with\b"
-            r"|\bopens with\b|\bat first\b|\bas (?:the )?(?:clip|video|footage|it) (?:opens|starts|begins)\b|\bbeginning of the\b",
+            r"\b(?:at|in|near|from|around|right at|towards?) (?:the )?(?:very )?(?:beginning|start|outset"
+            r"|opening)\b(?! (?:to|till|until))"
+            r"|\bearly(?: on| in)?\b|\binitially\b|\bthe (?:\w+ )?(?:opening|start|outset)\b|\bthe beginning\b"
+            r"|\bto begin with\b"
+            r"|\bopens with\b|\bat first\b|\bas (?:the )?(?:clip|video|footage|it) (?:opens|starts|begins)\b"
+            r"|\bbeginning of the\b",
             0.0,
             0.4,
         ),
         (
             r"\b(?:at|in|near|by|around|right at|before|towards?|close to|just before|only at) (?:the )?(?:very )?"
             r"(?:end|ending|close|finish|conclusion)\b|\blate(?: on| in|r on)?\b|\btowards? the end\b|\bthe closing\b"
-            r"|\bas (?:the )?(?:clip|video|footage|it) (?:ends|closes|finishes|draws)\b|\bnear the close\b|\bends with\b|\bend of the (?:clip|video)\b",
+            r"|\bas (?:the )?(?:clip|video|footage|it) (?:ends|closes|finishes|draws)\b|\bnear the close\b"
+            r"|\bends with\b|\bend of the (?:clip|video)\b",
             0.6,
             1.0,
         ),
         (
             r"\b(?:midway|halfway)(?: through| in| into)?\b|\bmid[ -](?:clip|video|way)\b|\bpart[ -]?way through\b"
-            r"|\b(?:in|around|near|at|about) (?:the )?(?:very )?(?:middle|midpoint)(?= of the (?:clip|video|footage|sequence|recording)| only| stretch|[,.]|$)"
+            r"|\b(?:in|around|near|at|about) (?:the )?(?:very )?(?:middle|midpoint)(?= of the (?:clip|video|footage"
+            r"|sequence|recording)| only| stretch|[,.]|$)"
             r"|\bmiddle of the (?:clip|video|footage|sequence|recording|playback)\b|\bmid section\b",
             0.2,
             0.8,
@@ -119,24 +133,35 @@ _PARTS: tuple[tuple[re.Pattern[str], float, float], ...] = tuple(
     )
 )
 _WHOLE = re.compile(
-    r"\bthroughout\b(?! (?:the |this |that |those |these )?(?:frame|picture|image|interval|stretch|seconds?|period|first|last|second|\d))"
-    r"|(?<!at the )(?<!of the )(?<!ing the )(?<!as a )(?<!er the )(?<!ke the )\b(?:whole|entire|full|complete) (?:video|clip|footage|sequence|duration|time|length|recording|playback|shot|run|runtime|way)\b"
-    r"|\ball (?:the way through|the time|along|through the)\b|\bfrom (?:the )?(?:very )?(?:start|beginning|first \w+|opening \w+) "
+    r"\bthroughout\b(?! (?:the |this |that |those |these )?(?:frame|picture|image|interval|stretch|seconds?|period"
+    r"|first|last|second|\d))"
+    r"|(?<!at the )(?<!of the )(?<!ing the )(?<!as a )(?<!er the )(?<!ke the )\b(?:whole|entire|full"
+    r"|complete) (?:video|clip|footage|sequence|duration|time|length|recording|playback|shot|run|runtime|way)\b"
+    r"|\ball (?:the way through|the time|along|through the)\b|\bfrom (?:the )?(?:very )?(?:start|beginning|first \w+"
+    r"|opening \w+) "
     r"(?:to|till|until|through to) (?:the )?(?:very )?(?:finish|end|last|close|final)\b|\bfrom beginning to end\b"
-    r"|\b(?:constant|constantly|continuous|continuously|persistent|persistently|permanent|permanently|perpetual|perpetually)\b"
-    r"|\bat (?:all|every) (?:times?|moments?)\b|\bnever (?:lets up|stops|goes away|ceases|leaves|disappears|eases|fades|clears|settles|relents)\b"
-    r"|\bevery (?:second|moment|frame)\b|\bduration of the\b|\b(?:start|beginning|first) to (?:finish|end|last)\b|\bfor the duration\b"
-    r"|\bin (?:every|each) (?:second|frame)\b|\bat no point (?:does|do) \w+ (?:stop|cease)|\bwithout (?:a break|pause|respite|let up|interruption)\b"
-    r"|\bends? to end\b|\bconstantly\b|\bunceasing(?:ly)?\b|\bincessant(?:ly)?\b|\bthe clip's (?:whole|entire|full)\b|\bacross the (?:clip|video)\b"
+    r"|\b(?:constant|constantly|continuous|continuously|persistent|persistently|permanent|permanently|perpetual"
+    r"|perpetually)\b"
+    r"|\bat (?:all|every) (?:times?|moments?)\b|\bnever (?:lets up|stops|goes away|ceases|leaves|disappears|eases"
+    r"|fades|clears|settles|relents)\b"
+    r"|\bevery (?:second|moment|frame)\b|\bduration of the\b|\b(?:start|beginning|first) to (?:finish|end|last)\b"
+    r"|\bfor the duration\b"
+    r"|\bin (?:every|each) (?:second|frame)\b|\bat no point (?:does|do) \w+ (?:stop|cease)|\bwithout (?:a break"
+    r"|pause|respite|let up|interruption)\b"
+    r"|\bends? to end\b|\bconstantly\b|\bunceasing(?:ly)?\b|\bincessant(?:ly)?\b|\bthe clip's (?:whole|entire"
+    r"|full)\b|\bacross the (?:clip|video)\b"
 )
 _BRIEF = re.compile(
-    r"\b(?:briefly|brief|momentary|momentarily|fleeting|fleetingly|for a moment|short[ -]lived|for an instant|for a split second"
+    r"\b(?:briefly|brief|momentary|momentarily|fleeting|fleetingly|for a moment|short[ -]lived|for an instant"
+    r"|for a split second"
     r"|only once|for a short while|transient|a passing|temporar(?:y|ily))\b"
 )
 _COUNTED = re.compile(r"\d|second|until|till|up to|(?:from|between) the|to the")
 _HINT = re.compile(
-    r"\d|second|begin|start|end|middle|mid|half|third|quarter|throughout|whole|entire|full|all |brief|moment|constant|contin"
-    r"|persist|early|late|first|last|final|open|clos|initial|every|never|durat|fleet|way|perman|perpet|outset|finish|conclu|across"
+    r"\d|second|begin|start|end|middle|mid|half|third|quarter|throughout|whole|entire|full|all |brief|moment"
+    r"|constant|contin"
+    r"|persist|early|late|first|last|final|open|clos|initial|every|never|durat|fleet|way|perman|perpet|outset|finish"
+    r"|conclu|across"
     r"|instant|lived|once|transient|passing|temporar|cease|incess|without|complete|central"
 )
 
@@ -170,9 +195,9 @@ def _each(text: str, duration: float) -> Iterator[tuple[When, int]]:
         ):
             yield When("span", start, end, match.start()), match.end()
     for match in _OPEN.finditer(text) if counted else ():
-        if (at := _seconds(match["a"], duration)) is None or not _UNIT_IN.search(match["a"]):
-            if at != duration:
-                continue
+        at = _seconds(match["a"], duration)
+        if at is None or (at != duration and not _UNIT_IN.search(match["a"])):
+            continue
         kind: Kind = "part"
         way = match["way"]
         if way in {"until", "till", "up to"} or way.split()[0] in _ENDS:
