@@ -48,35 +48,40 @@ def calibrate(
         raise CallError(f"{str(out)!r} is a folder: name a file")
     with tracker() as track:
         means = Means(work or out.with_name(f"{out.name}.work"), LocalEngine(workers), timeout, track)
-        found = calibrated(known_clips(means, clips or ()))
-        larger = held_to(found.rules, known_clips(means, large=True)) if other_size else []
+        usual = known_clips(means, clips or ())
+        found = calibrated(usual)
+        large = known_clips(means, large=True) if other_size else []
+    # Held out by content too: chosen without the contents that there are larger clips of.
+    seen = {clip.content for clip in large}
+    others = held_to(calibrated([clip for clip in usual if clip.content not in seen]).rules, large) if large else []
     partial = out.with_name(f".{out.name}.partial")
     partial.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
     partial.replace(out)
     if as_json:
-        rules, others = msgspec.to_builtins(found.rules), msgspec.to_builtins(larger)
-        told = {"file": str(out), "clips": found.clips, "rules": rules, "other_size": others}
+        told = {"file": str(out), "clips": found.clips, "rules": found.rules, "other_size": others}
         typer.echo(msgspec.json.encode(told).decode())
         return
     typer.echo(f"{out}: {found.clips} clips of {len(found.contents)} contents, {found.folds} folds\n")
     typer.echo(table(found.rules))
-    if larger:
-        typer.echo(f"\nClips of another size:\n\n{table(larger)}")
+    if others:
+        typer.echo(f"\n{len(large)} clips of another size, of {len(seen)} contents left out:\n\n{table(others)}")
 
 
 def table(rules: Sequence[Rule]) -> str:
-    """Draw rules as a Markdown table."""
+    """Draw rules as a Markdown table, and name below it what may not be contradicted."""
     lines = [
         "| attribute | claimed | threshold | precision | recall | right claims contradicted | false / true claims |",
         "|---|---|---|---|---|---|---|",
     ]
+    silent = []
     for rule in rules:
         claimed = f"present, severity {rule.severity} up" if rule.kind == "present" else rule.kind
-        threshold = "none" if rule.threshold is None else f"{rule.threshold:.3g}"
-        precision = recall = spurious = "-"
+        if rule.threshold is None:
+            silent.append(f"{rule.attribute} {claimed}")
+            continue
+        precision = "-"
         if rule.precision is not None and rule.interval is not None:
             precision = f"{rule.precision:.3f} ({rule.interval[0]:.3f} to {rule.interval[1]:.3f})"
-            recall, spurious = f"{rule.recall:.2f}", f"{rule.spurious:.3f}"
-        counts = f"{rule.false_claims} / {rule.true_claims}"
-        lines.append(f"| {rule.attribute} | {claimed} | {threshold} | {precision} | {recall} | {spurious} | {counts} |")
-    return "\n".join(lines)
+        figures = f"{rule.threshold:.3g} | {precision} | {rule.recall:.2f} | {rule.spurious:.3f}"
+        lines.append(f"| {rule.attribute} | {claimed} | {figures} | {rule.false_claims} / {rule.true_claims} |")
+    return "\n".join([*lines, "", f"No threshold: {'; '.join(silent) or 'none is without'}."])
