@@ -37,26 +37,26 @@ TOKENS_A_MESSAGE = 64
 """What chat templates put around messages, counted generously: a default system text, dates, marks of turns."""
 BEYOND = 100
 
-_TABLES = """
-CREATE TABLE request (
-    digest TEXT PRIMARY KEY, model TEXT NOT NULL, body TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE run (
-    name TEXT PRIMARY KEY, started REAL NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE attempt (
-    id INTEGER PRIMARY KEY, digest TEXT NOT NULL REFERENCES request, run TEXT NOT NULL REFERENCES run,
-    started REAL NOT NULL, state TEXT NOT NULL, why TEXT NOT NULL DEFAULT '',
-    input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, told INTEGER NOT NULL DEFAULT 0,
-    reserved INTEGER, counted INTEGER
-);
-CREATE INDEX attempt_digest ON attempt (digest);
-CREATE INDEX attempt_counted ON attempt (counted);
-CREATE INDEX attempt_flying ON attempt (run) WHERE state = 'in flight';
-CREATE TABLE answer (
-    digest TEXT PRIMARY KEY REFERENCES request, attempt INTEGER NOT NULL REFERENCES attempt, body TEXT NOT NULL
-) WITHOUT ROWID;
-"""
+_TABLES = (
+    "CREATE TABLE request (digest TEXT PRIMARY KEY, model TEXT NOT NULL, body TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE run (name TEXT PRIMARY KEY, started REAL NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE attempt (id INTEGER PRIMARY KEY, digest TEXT NOT NULL REFERENCES request, "
+    "run TEXT NOT NULL REFERENCES run, started REAL NOT NULL, state TEXT NOT NULL, why TEXT NOT NULL DEFAULT '', "
+    "input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, told INTEGER NOT NULL DEFAULT 0, "
+    "reserved INTEGER, counted INTEGER)",
+    "CREATE INDEX attempt_digest ON attempt (digest)",
+    "CREATE INDEX attempt_unpriced ON attempt (id) WHERE counted IS NULL",
+    "CREATE INDEX attempt_flying ON attempt (run) WHERE state = 'in flight'",
+    "CREATE TABLE answer (digest TEXT PRIMARY KEY REFERENCES request, attempt INTEGER NOT NULL REFERENCES attempt, "
+    "body TEXT NOT NULL) WITHOUT ROWID",
+    # The sum of what is counted; to add it up anew for every request would take longer with every request.
+    "CREATE TABLE total (counted INTEGER NOT NULL)",
+    "INSERT INTO total VALUES (0)",
+    "CREATE TRIGGER entered AFTER INSERT ON attempt BEGIN "
+    "UPDATE total SET counted = counted + coalesce(NEW.counted, 0); END",
+    "CREATE TRIGGER recounted AFTER UPDATE OF counted ON attempt BEGIN "
+    "UPDATE total SET counted = counted - coalesce(OLD.counted, 0) + coalesce(NEW.counted, 0); END",
+)
 
 State = Literal["in flight", "answered", "possibly billed", "free"]
 
@@ -196,7 +196,7 @@ class Ledger:
         self._alive = _hold(self._locks / self.run)
         with self._transaction():
             if self._one("PRAGMA user_version") == 0:
-                for statement in filter(str.strip, _TABLES.split(";")):
+                for statement in _TABLES:
                     self._db.execute(statement)
                 self._db.execute(f"PRAGMA user_version = {LAYOUT}")
             self._db.execute("INSERT INTO run VALUES (?, ?)", (self.run, time.time()))
@@ -333,7 +333,7 @@ class Ledger:
         return None if found is None else msgspec.json.decode(found[0], type=Answer)
 
     def _counted(self) -> int:
-        return int(self._one("SELECT coalesce(sum(counted), 0) FROM attempt"))
+        return int(self._one("SELECT counted FROM total"))
 
     def _price(self) -> None:
         """Count attempts that were made while their model had no price."""
