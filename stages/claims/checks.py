@@ -89,6 +89,7 @@ class Checker:
         self._reader = Reader(known.record.media.duration, odd_names(known.annotations))
         self._sworn = frozenset(key for annotation in known.annotations for key in told_by(annotation))
         self._all = gather(known, self._reader, known.annotations, truth=True)
+        self._last: _Pair | None = None
         self._by_evidence: dict[tuple[str, ...], Facts] = {}
 
     def unnamed(self) -> list[str]:
@@ -98,7 +99,7 @@ class Checker:
     def claims(self, pair: Pair) -> list[Claim]:
         """List what a pair says of the clip: each attribute, there or not, how strong, when and where."""
         claims = []
-        for mention in _Pair(self, pair).said():
+        for mention in self._read(pair).said():
             if mention.assumed or mention.sense.covers == (ANYTHING,):
                 continue
             if mention.states & ABSENT and mention.states & PRESENT:
@@ -108,12 +109,18 @@ class Checker:
 
     def doubts(self, pair: Pair) -> list[Doubt]:
         """List every problem of a pair; none is a pair that passed all of `CHECKS`."""
-        read = _Pair(self, pair)
+        read = self._read(pair)
         doubts = [
             *read.doubts(),
             *form_doubts(pair, self.known.record.media.kind, read.asked, read.sworn_answer),
         ]
         return _distinct(doubts)
+
+    def _read(self, pair: Pair) -> _Pair:
+        """Read a pair; the last one is kept, since claims and doubts are asked for in turn."""
+        if self._last is None or self._last.pair is not pair:
+            self._last = _Pair(self, pair)
+        return self._last
 
     def facts(self, pair: Pair) -> Facts:
         """Give what the evidence of a pair says; all that is known, where it cites no annotation."""

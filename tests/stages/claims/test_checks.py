@@ -142,6 +142,23 @@ def test_an_experts_own_words_are_not_doubted() -> None:
     assert doubts_of(pair("What is wrong with it?", "Frames freeze near the end."), clip) == []
 
 
+def test_a_place_of_another_attribute_is_not_this_ones() -> None:
+    seen = [
+        Attribute(name="noise", degree="slight", where="on the wall"),
+        Attribute(name="flicker", degree="slight", where="on the boat"),
+    ]
+    clip = Known(record=record(), annotations=[Annotation(id="n", clip="c", rater="r", attributes=seen)])
+    assert [d.check for d in doubts_of(pair("What is seen?", "There is slight noise on the boat."), clip)] == ["place"]
+    assert doubts_of(pair("What is seen?", "There is slight noise on the wall."), clip) == []
+
+
+def test_a_choice_is_not_given_away() -> None:
+    options = "A. Slight B. Severe C. Moderate"
+    given = pair(f"How strong is the slight noise? {options}", "A. Slight", CHOICE)
+    assert [d.check for d in doubts_of(given, known(FLICKER))] == ["leak"]
+    assert doubts_of(pair(f"How strong is the noise? {options}", "A. Slight", CHOICE), known(FLICKER)) == []
+
+
 def test_an_image_is_not_asked_as_a_video() -> None:
     note = Annotation(id="n", clip="c", rater="r", attributes=[Attribute(name="noise", degree="slight")])
     clip = Known(record=record(kind="image"), annotations=[note])
