@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from schemas.annotation import Annotation, Attribute, Conversation
 from schemas.pair import Family, Form
+from schemas.record import Distortion
 from stages.claims.checks import CHECKS, Checker, claims_of, doubts_of
 from stages.claims.claim import Known
 from stages.claims.duplicates import near_duplicates
@@ -136,10 +137,18 @@ def test_a_name_of_the_experts_own_is_an_attribute() -> None:
 
 def test_an_experts_own_words_are_not_doubted() -> None:
     talk = Conversation(question="Why is the wall grainy?", answer="A cheap sensor makes the wall crawl with noise.")
-    note = Annotation(id="n", clip="c", rater="r", overall="Frames freeze near the end.", conversations=[talk])
+    note = Annotation(
+        id="n",
+        clip="c",
+        rater="r",
+        attributes=[Attribute(name="noise", degree="slight")],
+        overall="Heavy noise sits on the wall near the end.",
+        conversations=[talk],
+    )
     clip = Known(record=record(), annotations=[note])
     assert doubts_of(pair(talk.question, talk.answer, family="extended-conversation"), clip) == []
-    assert doubts_of(pair("What is wrong with it?", "Frames freeze near the end."), clip) == []
+    assert doubts_of(pair("What is wrong with it?", note.overall), clip) == []
+    assert [d.check for d in doubts_of(pair("What is wrong?", "Heavy noise is seen."), clip)] == ["degree"]
 
 
 def test_a_place_of_another_attribute_is_not_this_ones() -> None:
@@ -150,6 +159,23 @@ def test_a_place_of_another_attribute_is_not_this_ones() -> None:
     clip = Known(record=record(), annotations=[Annotation(id="n", clip="c", rater="r", attributes=seen)])
     assert [d.check for d in doubts_of(pair("What is seen?", "There is slight noise on the boat."), clip)] == ["place"]
     assert doubts_of(pair("What is seen?", "There is slight noise on the wall."), clip) == []
+
+
+def test_back_and_front_are_apart() -> None:
+    assert doubts_of(pair("What is seen?", "The contrast in the background is slightly flat."), known(6)) == []
+    wrong = pair("What is seen?", "There is slight low contrast in the foreground.")
+    assert [d.check for d in doubts_of(wrong, known(6))] == ["place"]
+
+
+def test_ground_truth_counts_as_named() -> None:
+    noisy = Distortion(name="noise", severity=1, start=2.0, end=4.0)
+    clip = Known(record=record(distortions=[noisy]))
+    assert doubts_of(pair("What is seen?", "Slight noise from 2 s to 4 s."), clip) == []
+    assert [d.check for d in doubts_of(pair("What is seen?", "Severe noise."), clip)] == ["degree"]
+    assert [d.check for d in doubts_of(pair("What is seen?", "There is no noise."), clip)] == ["attribute"]
+    assert [d.check for d in doubts_of(pair("What is seen?", "There is no noise."), Known(record=record()))] == []
+    assert "noise" not in Checker(clip).unnamed()
+    assert "flicker" in Checker(clip).unnamed()
 
 
 def test_a_choice_is_not_given_away() -> None:
