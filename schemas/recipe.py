@@ -222,8 +222,8 @@ class BuiltPairsRecipe(PairsRecipe, frozen=True, forbid_unknown_fields=True, kw_
     """Which pairs a build takes, and what it holds them to.
 
     With `signal`, claims that the clip's own pixels contradict are found too, which decodes every clip once more.
-    `min_acceptance` is the least share of reviewed pairs that reviewers must have accepted or edited, in each family and
-    of each generator with 10 verdicts or more.
+    `min_acceptance` is the least share of reviewed pairs that reviewers must have accepted or edited, in each family
+    and of each generator with 10 verdicts or more.
     """
 
     signal: bool = False

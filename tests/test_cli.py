@@ -48,7 +48,7 @@ def test_build_check_export_by_command(own_folder: Path, vqa2: Cli) -> None:
 
     again = vqa2("build", "recipe.yaml", "--json", "--workers", 1, "--out", "c2", cwd=own_folder)
     summary = json.loads(again.stdout)
-    assert sum(summary["configs"]["stage3"].values()) == 11
+    assert sum(summary["configs"]["stage3"].values()) == 7
     assert summary["quarantined"] == 21
 
     out = vqa2("export", "own-corpus", "stage2-ugc", "x.json", "--json", cwd=own_folder)

@@ -30,8 +30,8 @@ def extend(
 ) -> None:
     """Make question-answer pairs of experts' notes, by templates or a language model, and check every one.
 
-    The key of a model's server is read from the environment (VQA2_LLM_TOKEN, else OPENAI_API_KEY) or from
-    ~/.config/vqa2/tokens.toml.
+    The key of a model's server is read from the environment (VQA2_LLM_TOKEN, for OpenAI also OPENAI_API_KEY, for a
+    judge VQA2_JUDGE_TOKEN) or from ~/.config/vqa2/tokens.toml.
     """
     import msgspec
 

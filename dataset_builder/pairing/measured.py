@@ -11,8 +11,23 @@ from dataset_builder.signal.calibration import Calibration
 from dataset_builder.signal.contradicting import contradictions
 from dataset_builder.signal.measuring import Measures, measure_work
 from schemas.pair import Doubt
-from schemas.record import Record
+from schemas.record import Media, Record
 from stages.claims.claim import Claim
+
+LEAST_SIDE = 200
+"""Pixels of the shorter side from which on a clip is like those that probes are calibrated on (240 and 540)."""
+LEAST_RATE = 20.0
+"""Frames a second from which on it is (25 and 30): slower ones look as if their pictures were held."""
+LEAST_SECONDS = 1.0
+
+
+def unlike_calibrated(media: Media) -> str:
+    """Say why nothing may be concluded from the measures of a clip; empty where something may."""
+    if min(media.width, media.height) < LEAST_SIDE:
+        return f"{media.width} x {media.height} pixels are fewer than the probes of the signal are calibrated for"
+    if media.fps < LEAST_RATE or media.duration < LEAST_SECONDS:
+        return f"{media.fps:g} frames/s for {media.duration:g} s are fewer than the probes are calibrated for"
+    return ""
 
 
 @dataclass(frozen=True)
@@ -29,13 +44,22 @@ class Measured:
 
     def failed(self, records: Iterable[Record]) -> dict[str, str]:
         """Say of each record that could not be measured why not."""
-        found = ((record.id, self.of.get(record.media.sha256, {})) for record in records)
-        return {name: str(measures["error"]) for name, measures in found if "error" in measures}
+        found = {}
+        for record in records:
+            if why := unlike_calibrated(record.media) if record.media.kind == "video" else "":
+                found[record.id] = why
+            elif "error" in (measures := self.of.get(record.media.sha256, {})):
+                found[record.id] = str(measures["error"])
+        return found
 
 
 def measuring(files: Iterable[tuple[Record, Path]]) -> list[Work]:
-    """Name the clips to be measured, each once. Still images are left out: nothing moves in them."""
-    by_hash = {record.media.sha256: path for record, path in files if record.media.kind == "video"}
+    """Name the clips to be measured, each once: no still images, and none that is unlike those calibrated on."""
+    by_hash = {
+        record.media.sha256: path
+        for record, path in files
+        if record.media.kind == "video" and not unlike_calibrated(record.media)
+    }
     return [measure_work(sha256, path, sha256) for sha256, path in sorted(by_hash.items())]
 
 

@@ -15,9 +15,12 @@ from annotation.extending.repeats import repeated
 from annotation.folder import read_tasks
 from dataset_builder.build import build
 from dataset_builder.corpus import read_samples
+from dataset_builder.pairing.measured import unlike_calibrated
 from schemas.errors import CallError, DataError
 from schemas.pair import Pair
 from schemas.recipe import BuildRecipe, load
+from schemas.record import Media
+from tests.annotation.extending.scripted import MODEL, ScriptedServer
 from tests.conftest import Cli
 
 NOTE = {
@@ -152,3 +155,63 @@ def test_an_answer_for_every_clip_is_found_among_many() -> None:
     assert repeated(pairs) == {"p150": "p20"}
     assert repeated([pair(1, same, "extended-conversation"), pair(2, same, "extended-conversation")]) == {}
     assert repeated([pair(1, "It is noise."), pair(2, "It is noise.")]) == {}
+
+
+def with_model(project: Path, server: ScriptedServer) -> None:
+    (project / "extend.yaml").write_text(
+        "name: round-1\nclips: {records: corpus}\nannotations: notes.jsonl\ntemplates: false\nsignal: false\n"
+        f"llm: {{base_url: '{server.url}', model: {MODEL}, max_tokens: 400, retries: 1, "
+        f"prices: {{{MODEL}: {{input: 2, output: 8}}}}}}\nmax_cost: 1\n"
+    )
+
+
+def test_a_model_is_asked_once_and_pays_once(project: Path, vqa2: Cli) -> None:
+    with ScriptedServer() as server:
+        with_model(project, server)
+        planned = json.loads(vqa2("extend", "extend.yaml", "--dry-run", "--json", cwd=project).stdout)
+        assert (planned["requests"], planned["answered"], server.seen) == (1, 0, [])
+        assert not (project / "round-1-pairs").exists()
+        told = vqa2("extend", "extend.yaml", "--json", cwd=project)
+        assert told.returncode == 0, told.stderr
+        done = json.loads(told.stdout)
+        assert float(done["spent"]["spent"]) <= float(planned["dollars"][1])
+        found = rows(project / "round-1-pairs" / "pairs.jsonl")
+        assert {p["generator"] for p in found} == {f"llm:{MODEL}"}
+        assert all(p["checks"] or p["doubts"] for p in found)
+        assert len(server.seen) == 1
+        before = {p.name: p.read_bytes() for p in (project / "round-1-pairs").glob("*.json*")}
+        assert vqa2("extend", "extend.yaml", cwd=project).returncode == 0
+        assert len(server.seen) == 1
+        assert {p.name: p.read_bytes() for p in (project / "round-1-pairs").glob("*.json*")} == before
+        again = json.loads(vqa2("extend", "extend.yaml", "--dry-run", "--json", cwd=project).stdout)
+        assert (again["requests"], again["answered"], again["output_tokens"]) == (1, 1, [0, 0])
+
+
+def test_what_the_cap_leaves_out_is_told(project: Path, vqa2: Cli) -> None:
+    with ScriptedServer() as server:
+        with_model(project, server)
+        told = vqa2("extend", "extend.yaml", "--max-cost", "0.0001", cwd=project)
+        assert server.seen == []
+    assert told.returncode == 1
+    assert "1 notes are left: " in told.stdout
+    assert (project / "round-1-pairs" / "pairs.jsonl").read_bytes() == b""
+
+
+def test_clips_unlike_those_calibrated_on_are_left_alone() -> None:
+    media = Media(
+        path="a.mp4",
+        sha256="a",
+        bytes=1,
+        kind="video",
+        width=640,
+        height=360,
+        fps=25.0,
+        frames=100,
+        duration=4.0,
+        codec="h264",
+        pixel_format="yuv420p",
+    )
+    assert unlike_calibrated(media) == ""
+    assert "128 x 640 pixels" in unlike_calibrated(msgspec.structs.replace(media, width=128, height=640))
+    assert "8 frames/s" in unlike_calibrated(msgspec.structs.replace(media, fps=8.0))
+    assert "0.5 s" in unlike_calibrated(msgspec.structs.replace(media, duration=0.5))
