@@ -5,13 +5,13 @@ A check doubts a pair only where what the pair says and what is known of the cli
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from schemas.levels import LEVELS
 from schemas.pair import Doubt, Pair
 from stages.claims import knowing, lexicon
+from stages.claims.asking import asks_end, asks_strength, asks_what, asks_when, asks_where, subject_of
 from stages.claims.claim import Claim, Known
 from stages.claims.knowing import Fact, Facts, gather, odd_names, told_by
 from stages.claims.lexicon import ABSENT, ANYTHING, PRESENT, SEVERE, Sense
@@ -67,15 +67,6 @@ _AUXILIARIES = frozenset(
     listed("""
         is are was were does do did has have can could would will should isn't doesn't aren't
     """)
-)
-_WHEN = re.compile(
-    r"\b(?:when|points|moments?|time|times|how long|seconds?|period|stretch|interval|spans?|last|lasts|develop"
-    r"|(?:part|half|portion|stage|section)s? of (?:the|this) (?:video|clip|footage|playback|recording|sequence))\b"
-)
-_WHERE = re.compile(
-    r"\b(?:where|areas?|regions?|corners?|sides?|location|located|spot|spots|place"
-    r"|(?:part|half|portion)s? of (?:the|this) (?:frame|picture|image|scene|screen|shot|view)"
-    r"|which (?:objects?|items?|things?|subjects?|surfaces?))\b"
 )
 _LEVEL_ASKED = ("quality", "level", "rate", "rating", "grade", "verdict", "score")
 
@@ -199,8 +190,9 @@ class _Pair:
         stem = plain(self.asked.stem)
         self.words = stem.split()
         self.asks_main = any(word.strip("?.,:") in _MAIN for word in self.words) and "least" not in self.words
-        self.asks_when = bool(_WHEN.search(stem))
-        self.asks_where = bool(_WHERE.search(stem))
+        self.asks_when = asks_when(stem)
+        self.asks_where = asks_where(stem)
+        self.asks_end = asks_end(stem)
         self.after_it = bool(lexicon.RECOVERED & {w.strip("?,.") for w in self.words})
         self.yes_no = pair.form == "yes-no" or is_yes_no(self.asked.options)
         opening = stem.split()[:1]

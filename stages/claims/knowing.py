@@ -123,9 +123,12 @@ def _take_annotation(facts: Facts, annotation: Annotation, reader: Reader) -> No
         for mention in (*asked.mentions, *answered.mentions):
             facts.loose.update(mention.sense.covers)
             facts.hazy.update(mention.sense.near)
-    for attribute in annotation.attributes:
-        _take_attribute(facts, attribute, mentions, reader)
     structured = {name for a in annotation.attributes for sense in senses_of(a.name) for name in sense.covers}
+    for attribute in annotation.attributes:
+        # What the text says of another attribute of the note is not said of this one, however alike they are.
+        own = {name for sense in senses_of(attribute.name) for name in sense.covers}
+        near = [m for m in mentions if own & {*m.sense.covers} or not structured & {*m.sense.covers}]
+        _take_attribute(facts, attribute, near, reader)
     for mention in mentions:
         if not mention.states & PRESENT or mention.sense.covers == (ANYTHING,):
             continue

@@ -13,21 +13,37 @@ _CHOSEN = re.compile(
     r"|(?=\s*[-,]))\s*",
     re.IGNORECASE,
 )
+_WHO = r"(?:it|they|he|she|you|we|i|that|this|there|one|some|both|all of (?:it|them)|the \w+)"
+_DOES = r"(?:do|does|did|is|are|am|was|were|has|have|had|can|could|will|would|should|must|may|might)"
 _YES = re.compile(
-    r"^\W*(?:yes|yeah|yep|yup|correct|indeed|certainly|definitely|absolutely|right|true|it does|it is|it has"
-    r"|there is\b(?! no\b)|there are\b(?! no\b)|they do|they are"
-    r"|it did|it was|very much|of course|sure|unfortunately,? yes|i would|it would|without a doubt|affirmative"
-    r"|somewhat|quite|clearly)\b(?! (?:not|n't|no\b|free|absent|without))"
+    r"^\W*(?:yes|yeah|yep|yup|aye|yea|correct|indeed|certainly|definitely|absolutely|right|true|precisely|exactly"
+    r"|it's true|very much|of course|sure|surely|unfortunately,? yes|sadly,? yes|i'm afraid (?:so|yes|it is|it does)"
+    r"|without (?:a )?(?:doubt|question)|affirmative|somewhat|quite|clearly|undoubtedly|unquestionably|totally|entirely"
+    r"|completely|perfectly|always|naturally|agreed|so it (?:is|does|seems)|i(?: would|'d) say so|i (?:think|guess"
+    r"|suppose) so|you bet|you can say that|you could say (?:so|that)|you(?:'re| are) right|and how|by all means|obviously"
+    r"|evidently|to some extent|in part|partly|a (?:bit|little|touch)|just a (?:bit|tiny bit|little|touch|tad)|oh,? yes"
+    r"|well,? yes|every bit|all of it|afraid so|too true|that's (?:right|correct|true|it)"
+    rf"|(?:sadly|unfortunately|luckily|happily|thankfully|alas),? {_WHO} {_DOES}|{_WHO} (?:really |certainly |sure |clearly "
+    rf"|very much |indeed |most certainly |definitely )?{_DOES}"
+    r")\b(?! (?:not|n't|no\b|free|absent|without|never|hardly|barely|nothing|none|neither|anything but|far from))"
 )
 _NO = re.compile(
-    r"^\W*(?:no|nope|nah|not|never|none|hardly|neither|false|wrong|incorrect|it does(?: not|n't)|it is(?: not|n't)"
-    r"|it isn't|it doesn't|there is no\b|there are no\b|there isn't|there aren't"
-    r"|they do(?: not|n't)|they are(?: not|n't)|far from it|negative|it has(?: not|n't)|i would(?: not|n't)"
-    r"|it would(?: not|n't)|nothing|on the contrary|quite the (?:opposite|contrary))\b"
+    r"^\W*(?:no|nope|nah|nay|not|never|none|hardly|scarcely|barely|neither|false|wrong|incorrect|negative|nothing|nowhere"
+    r"|far from (?:it|that)|on the contrary|quite the (?:opposite|contrary|reverse)|the (?:opposite|contrary|reverse)"
+    r"|at no (?:point|time|moment|stage)|by no means|in no way|under no circumstances|no way|anything but|nobody|no one"
+    r"|i(?: would|'d) not say so|i (?:don't|do not|wouldn't|would not|doubt|can't|cannot|couldn't)\b|i'm afraid (?:not|it (?:isn't"
+    r"|doesn't))|afraid not|you (?:wish|aren't|won't)|don't worry|rarely|seldom|impossible|no chance|fortunately not"
+    r"|unfortunately not|sadly not|thankfully not|luckily not|it's (?:not|anything but|far from|no)\b"
+    rf"|(?:sadly|unfortunately|luckily|happily|thankfully|alas|oh|well|honestly|frankly),? (?:no|not|never)"
+    rf"|(?:sadly|unfortunately|luckily|happily|thankfully|alas),? {_WHO} (?:{_DOES}(?: not|n't)|cannot|can't|won't)"
+    rf"|{_WHO} (?:really |certainly |simply |just )?(?:{_DOES}(?: not|n't| never| hardly| barely| no)|cannot|can't|won't|never|isn't|aren't"
+    r"|wasn't|weren't|don't|doesn't|didn't|hasn't|haven't)"
+    r"|there(?:'s| is| are|'re) (?:no|not|nothing|none|never|hardly|barely)"
+    r")\b"
 )
 _LEAD = re.compile(
-    r"^\W*(?:yes|yeah|yep|nope|no|correct|indeed|right|true|false|certainly|definitely|absolutely"
-    r"|unfortunately)\b(?=\s*[,.;:!?-]|\s*$|\s+(?:it|there|the|this|they|that|i|he|its|in|but|not)\b)[\s,.;:!-]*"
+    r"^\W*(?:(?:oh|well|honestly|frankly|sadly|luckily),? )?(?:yes|yeah|yep|yup|nope|nah|no|correct|indeed|right|true|false"
+    r"|certainly|definitely|absolutely|unfortunately|sadly|luckily|thankfully)\b(?=\s*[,.;:!?-]|\s*$|\s+(?:it|there|the|this|they|that|i|he|its|in|but|not)\b)[\s,.;:!-]*"
 )
 
 

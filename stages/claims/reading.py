@@ -99,11 +99,12 @@ class Reader:
             quote = (text if len(low) == len(text) else low)[start:end]
             known = bool(sworn) and key_of(sentence) in sworn
             whens = times_in(low[start:end], self.duration)
-            if not known and all(when.kind in {"whole", "brief"} for when in whens):
-                verdicts += [(v.levels, quote) for v in verdicts_in(sentence, manner.asked_level)]
             clause = Clause(
                 sentence, self._items(sentence), asks=manner.question and not manner.strict, strict=manner.strict
             )
+            if not known and all(when.kind in {"whole", "brief"} for when in whens):
+                taken = [(a, b) for a, b, sense in clause.attributes if not sense.good]
+                verdicts += [(v.levels, quote) for v in verdicts_in(sentence, manner.asked_level, taken)]
             whens = _lasting(low[start:end], whens)
             if clause.attributes:
                 found = self._named(clause, low, quote, whens, manner)

@@ -115,15 +115,22 @@ _NOUNS = frozenset(
 _OTHER_QUALITY = frozenset(listed("audio sound acting story content music"))
 
 
-def verdicts_in(sentence: Sequence[Token], asked_level: bool = False) -> Iterator[Verdict]:
-    """Find verdicts in a sentence; `asked_level` = it answers a question about the level, so a bare word is one."""
+def verdicts_in(
+    sentence: Sequence[Token], asked_level: bool = False, taken: Sequence[tuple[int, int]] = ()
+) -> Iterator[Verdict]:
+    """Find verdicts in a sentence; `asked_level` = it answers a question about the level, so a bare word is one.
+
+    `taken` are the places of attributes: the "rate" of a low frame rate rates nothing.
+    """
     texts = [t.text for t in sentence]
+    for first, last in taken:
+        texts[first:last] = [""] * (last - first)
     anchored = any(text in _ANCHORS for text in texts)
     if not (anchored or asked_level) or _OTHER_QUALITY & set(texts):
         return
     for first, last, levels in _WORDS.all_in(sentence):
         before = texts[first - 1] if first else ""
-        after = texts[last] if last < len(texts) else ""
+        after = (texts[last] or "-") if last < len(texts) else ""
         bare = asked_level and len(texts) <= 4 and (not after or after in _AFTER)
         said = anchored and after in _NOUNS and _qualified(texts, last)
         told = (before in _BEFORE or not before) and (not after or after in _AFTER) and _about_quality(texts, first)
