@@ -32,7 +32,7 @@ from stages.claims.reading import Manner, Mention, Read, Reader, sentences_of
 from stages.claims.times import SLACK, When
 from stages.claims.verdicts import Levels
 from stages.claims.words import listed, plain, stem_of
-from stages.wording.taxonomy import DEGREES
+from stages.wording.taxonomy import DEGREES, MOTION
 
 CHECKS: dict[str, str] = {
     "attribute": "it names an attribute that nobody saw, or denies one that somebody did",
@@ -69,6 +69,14 @@ _AUXILIARIES = frozenset(
     """)
 )
 _LEVEL_ASKED = ("quality", "level", "rate", "rating", "grade", "verdict", "score")
+
+
+_INVERTING = listed("""
+    not isn't aren't doesn't don't didn't hasn't haven't can't cannot won't absent except least without missing nowhere
+    spared lacking lacks untouched never no none wrong false untrue incorrect excluded innocent free harmless unaffected
+    avoided escaped invented
+""")
+"""Words of questions whose right option is the one that is not so."""
 
 
 class Checker:
@@ -188,8 +196,8 @@ class _Pair:
         self.asked: Asked = asked(pair.question)
         self.strict = pair.generator.startswith("template:")
         stem = plain(self.asked.stem)
-        self.words = stem.split()
-        self.asks_main = any(word.strip("?.,:") in _MAIN for word in self.words) and "least" not in self.words
+        self.words = [word.strip("?.,:;!'") for word in stem.split()]
+        self.asks_main = any(word in _MAIN for word in self.words) and "least" not in self.words
         self.asks_when = asks_when(stem)
         self.asks_where = asks_where(stem)
         self.asks_end = asks_end(stem)
@@ -242,17 +250,27 @@ class _Pair:
         words = {stem_of(word.strip("?,.'")) for word in stem.split()}
         about = {n for word, names in lexicon.TOPICS.items() if stem_of(word) in words for n in names}
         known = [n for n in self.checker.everything.sure if n in about]
+        if not about:
+            known = self._placed(things_of(stem))
         if len(known) == 1:
-            return [Mention(Sense((known[0],)), PRESENT)]
-        if known or not (self.asks_when or self.asks_where):
+            return [Mention(Sense((known[0],)), PRESENT, limited=not asks_strength(stem))]
+        if known or not (self.asks_when or self.asks_where or asks_strength(stem)):
             return []
         return list(self.question.mentions) or [Mention(Sense((ANYTHING,)), PRESENT)]
+
+    def _placed(self, things: frozenset[str]) -> list[str]:
+        """List the attributes that are known at these things."""
+        return [
+            name
+            for name, facts in self.checker.everything.sure.items()
+            if any(f.where and f.where.things & things for f in facts)
+        ]
 
     def said(self) -> list[Mention]:
         """What the pair says: the question's premises, or what a yes or no makes of them, and the answer."""
         if not self.yes_no:
             return [*self._premises(), *self.answer.mentions]
-        if self.polarity is None:
+        if self.polarity is None or self.asks_end:
             return list(self.answer.mentions)
         asked_for = list(self.question.mentions)
         if self.polarity is False:
@@ -312,7 +330,9 @@ class _Pair:
         asked_for = list(self.question.mentions)
         wrong = ""
         quote = self.pair.answer[:80]
-        if self.polarity:
+        if self.asks_end:
+            wrong = self._wrong_end(asked_for)
+        elif self.polarity:
             problems = [d for m in asked_for for d in self._judge(replace(m, assumed=False), asked=False)]
             if any(m.assumed for m in asked_for) and len(asked_for) > 1 and " or " in self.asked.stem:
                 # "noise or flicker": one of them is enough.
@@ -337,6 +357,8 @@ class _Pair:
     def _wrong_no(self, asked_for: list[Mention]) -> str:
         """Say why No is wrong: everything that is asked for is so."""
         details = any(m.whens or m.where.says for m in asked_for)
+        if self._asks_of_another(asked_for):
+            return ""
         if (len(asked_for) == 1 and not details) or " or " in self.asked.stem:
             for mention in asked_for:
                 turned = _turned(mention)
@@ -352,6 +374,30 @@ class _Pair:
         )
         return "everything it asks for is known to be so" if named and placed else ""
 
+    def _wrong_end(self, asked_for: Sequence[Mention]) -> str:
+        """Say why an answer to "does it ever stop?" is wrong: no says that it lasts, yes that it does not."""
+        whole = When("whole", 0.0, self.checker.reader.duration, 0)
+        for mention in asked_for:
+            facts = self._known(mention)
+            if not facts or any(f.whens is None for f in facts):
+                continue
+            lasts = replace(mention, whens=(whole,), states=PRESENT, assumed=False)
+            problem = self._time_problem(lasts, facts, asked=True)
+            known = _length(_union([w for f in facts for w in f.whens or ()]))
+            if not self.polarity and problem:
+                return problem
+            if self.polarity and known >= 0.95 * self.checker.reader.duration:
+                return f"it says that {mention.sense.covers[0]} ends; known is throughout"
+        return ""
+
+    def _asks_of_another(self, asked_for: Sequence[Mention]) -> bool:
+        """Whether a yes/no question is about a thing where the attribute is not known, or may not be."""
+        subject = subject_of(self.asked.stem)
+        if not subject:
+            return False
+        places = [f.where for m in asked_for for f in self._known(m) if f.where]
+        return any(p.things for p in places) and not any(p.things & subject or p.whole for p in places)
+
     # Options.
 
     def _multiple_choice(self) -> Iterator[Doubt]:
@@ -359,9 +405,9 @@ class _Pair:
         yield from _option_form(options, self.letter, self.option, self.pair.answer)
         if self.option is None:
             return
-        inverted = any(
-            word in {"not", "isn't", "absent", "doesn't", "except", "least", "without"} for word in self.words
-        ) and not any(m.states & ABSENT for m in self.question.mentions)
+        inverted = any(word in _INVERTING for word in self.words) and not any(
+            m.states & ABSENT for m in self.question.mentions
+        )
         if inverted:
             yield from self._choice_inverted()
             return
@@ -536,6 +582,8 @@ class _Pair:
         if not mention.sense.good or all(
             (f.where is None or f.where.whole) and f.whens and f.whens[0].kind == "whole" for f in facts
         ):
+            return True
+        if set(mention.sense.covers) <= set(MOTION) and not any(f.where and f.where.things for f in facts):
             return True
         words = set(mention.clause.split())
         if words & {

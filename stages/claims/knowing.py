@@ -169,7 +169,7 @@ def _take_attribute(facts: Facts, attribute: Attribute, mentions: Sequence[Menti
             and all(w.kind != "whole" for w in mention.whens)
         ):
             whens = mention.whens
-        if where is None and mention.where.says:
+        if where is None and mention.where.says and not mention.where.quote.startswith("of "):
             where = mention.where
     fact = Fact(states, whens, where if where and where.says else None, f"{attribute.degree} {attribute.name}")
     for sense in senses:

@@ -206,11 +206,12 @@ _BAD: tuple[tuple[tuple[str, ...], tuple[str, ...], str], ...] = (
         _UNEVEN,
         ("camera shake",),
         """
-            choppy; choppiness; judder; juddery; jerky; jerk; jerkiness; uneven motion; not smooth; unsmooth;
-            staccato; broken motion; motion breaks; =jumpy; lurch; lack of fluency; not fluent; unfluent;
+            choppy; choppiness; judder; juddery; uneven motion; not smooth; unsmooth;
+            staccato; broken motion; motion breaks; lack of fluency; not fluent; unfluent;
             =discontinuous
         """,
     ),
+    ((*_UNEVEN, "camera shake"), (), "jerky; jerk; jerkiness; =jumpy; lurch"),
     (
         ("low frame rate",),
         ("stuttering",),

@@ -13,15 +13,18 @@ from dataclasses import dataclass, field, replace
 from stages.claims import lexicon
 from stages.claims.clauses import CAUSES, DENYING, PHRASES, SCALE, Clause, Found
 from stages.claims.lexicon import ABSENT, Sense
+from stages.claims.pairings import paired
 from stages.claims.places import Where, described, things_of, where_in
 from stages.claims.times import When, times_in
 from stages.claims.verdicts import Levels, verdicts_in
 from stages.claims.words import Phrases, Token, listed, plain, sentences, tokens_of
 
 _OF_CLIP = listed("here this its it now currently present video clip footage recording")
+_PRONOUNS = listed("it it's they they're that that's there there's this he she he's she's i you we what what's")
+_OWNERS = listed("the his her its their my a an")
 _LIMITS = listed("""
     otherwise elsewhere besides apart aside except when whenever once after before beyond outside rest remainder
-    remaining else other others surroundings
+    remaining else other others surroundings then until afterwards again
 """)
 """Words of clauses that speak of a part of the clip only."""
 
@@ -116,7 +119,7 @@ class Reader:
 
     def _items(self, tokens: list[Token]) -> list[tuple[int, int, Found]]:
         if self._more is None:
-            return list(PHRASES.all_in(tokens))
+            return _with_pairings(tokens, list(PHRASES.all_in(tokens)))
         found: list[tuple[int, int, Found]] = []
         index = 0
         while index < len(tokens):
@@ -126,7 +129,7 @@ class Reader:
             if hit is not None:
                 found.append((index, index + hit[0], hit[1]))
             index += hit[0] if hit else 1
-        return found
+        return _with_pairings(tokens, found)
 
     def _named(self, clause: Clause, low: str, quote: str, whens: list[When], manner: Manner) -> list[Mention]:
         """Give a mention for each attribute that a clause names."""
@@ -157,12 +160,26 @@ class Reader:
         states = clause.bare_states()
         where = where_in(text)
         if clause.denials and not clause.degrees and not where.says and not whens and DENYING.issuperset(words):
-            states = ABSENT
-        if manner.asked_where and not (clause.degrees or whens or states == ABSENT) and len(words) <= 8:
+            states = ABSENT if words != ["not"] else states
+        names = words[0] not in _PRONOUNS or set(words[1:3]) & _OWNERS
+        if manner.asked_where and not (clause.degrees or whens or states == ABSENT) and len(words) <= 8 and names:
             where = described(text)
         if not (clause.degrees or whens or where.says or states == ABSENT):
             return []
-        return [Mention(topic[-1].sense, states, tuple(whens), where, quote, bare=True, clause=text)]
+        limited = topic[-1].limited and states == ABSENT
+        return [Mention(topic[-1].sense, states, tuple(whens), where, quote, bare=True, limited=limited, clause=text)]
+
+
+def _with_pairings(tokens: Sequence[Token], items: list[tuple[int, int, Found]]) -> list[tuple[int, int, Found]]:
+    """Add what is said by two words apart; it outweighs a degree or denial that its word may be elsewhere."""
+    taken = frozenset(i for a, b, found in items if found is None or isinstance(found, Sense) for i in range(a, b))
+    more = paired(tokens, taken)
+    if not more:
+        return items
+    at = dict(more)
+    kept = [item for item in items if item[1] - item[0] > 1 or item[0] not in at]
+    spanned = {i for a, b, _ in kept for i in range(a, b)}
+    return sorted([*kept, *((i, i + 1, sense) for i, sense in more if i not in spanned)], key=lambda item: item[0])
 
 
 def _assumed(clause: Clause, index: int, manner: Manner) -> bool:

@@ -85,6 +85,12 @@ _OPEN = re.compile(
     rf"|beyond|until|till|before|up to|by|starting at|starts at|begins at|beginning at|"
     rf"sets in at|starting from|onwards from|prior to) {_ABOUT}(?P<a>{_TIME})"
 )
+_WAITS = re.compile(
+    r"\b(?:not|never|nothing|none|takes|waits?|holds? off|clean|calm|fine|isn't|doesn't|don't|didn't|only|hasn't|no \w+)\b"
+    r"(?!.*\b(?:stop|stops|end|ends|cease|ceases|let up|go away|goes away|disappear|disappears|clear|recover|settle"
+    r"|last|lasts|over|gone|resumes?|restarts?|continues?|goes on|go on|moves? (?:again|on)|returns?|recovers?|ceased|settles?)\b)"
+)
+"""Words before "until" by which something has only just begun then."""
 _POINT = re.compile(
     rf"(?<!\bfor )(?<!lasts )(?<!lasting )\b(?:at|around|about|near|in|on|by|during|within|close to|just after"
     rf"|just before) {_ABOUT}(?P<a>(?:seconds? )?{_NUMBER}{_UNIT}?{_MARK}?)"
@@ -98,7 +104,7 @@ _EDGE = re.compile(
     r"\b(?P<edge>first|opening|initial|last|final|closing|ending|middle|second|central|third|latter|former|early"
     r"|fourth) "
     rf"(?:(?P<n>\d{{1,4}}(?:\.\d{{1,2}})?|{_CARDINALS}|couple of|few|several)[ -]?)?"
-    r"(?P<what>seconds?|s\b|half|third|quarter|part|portion|moments?|frames?|section|stretch|stages?|two thirds"
+    r"(?P<what>(?:half|quarter)(?: a| of a|-)? ?second|seconds?|s\b|half|third|quarter|part|portion|moments?|frames?|section|stretch|stages?|two thirds"
     r"|fifth|(?<=[a-z\d])(?=[.,;:]|$))"
 )
 _PARTS: tuple[tuple[re.Pattern[str], float, float], ...] = tuple(
@@ -204,7 +210,9 @@ def _each(text: str, duration: float) -> Iterator[tuple[When, int]]:
             kind = "offset"
         elif way.endswith("s at") or way.startswith(("starting", "beginning")):
             kind = "onset"
-        late = kind == "offset" or way in {"before", "by", "prior to"}
+        if way in {"until", "till", "before"} and _WAITS.search(text[max(0, match.start() - 48) : match.start()]):
+            kind = "onset"
+        late = (kind == "offset" or way in {"before", "by", "prior to"}) and kind != "onset"
         yield When(kind, *((0.0, at) if late else (at, max(at, duration))), match.start()), match.end()
     for match in _EDGE.finditer(text):
         if (match["what"] or match["n"]) and (part := _edge(match, duration)):
@@ -241,7 +249,9 @@ def _edge(match: re.Match[str], duration: float) -> tuple[float, float] | None:
     """Turn "first two seconds" or "last third" into seconds."""
     edge, what = match["edge"], match["what"]
     number = match["n"]
-    if what in {"second", "seconds", "s", ""}:
+    if what.endswith("second") and what != "second":
+        length = 0.5 if what.startswith("half") else 0.25
+    elif what in {"second", "seconds", "s", ""}:
         if number is None and edge in {"second", "third", "fourth"}:
             nth = {"second": 2, "third": 3, "fourth": 4}[edge]
             return nth - 1.0, float(nth)
