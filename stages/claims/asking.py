@@ -13,13 +13,22 @@ from stages.claims.words import Token, listed, plain, tokens_of
 
 _WHEN = re.compile(
     r"\b(?:when|points|moments?|time|times|how long|how soon|how late|seconds?|period|stretch|interval|spans?|last"
-    r"|lasts|develop|window|whenabouts|timestamp|timecode"
+    r"|lasts|develop|window|whenabouts|timestamp|timecode|at what stage"
+    r"|(?:in|during|over|through|for) (?:which|what) (?:parts?|portions?|sections?|bits?|phase|range|segment|seconds)"
+    r"\b(?! of (?:the |this )?(?:frame|picture|image|scene|screen|shot|view))"
+    r"|(?:where|whereabouts) in the (?:video|clip|footage|recording|timeline|vid)"
     r"|(?:part|half|portion|stage|section)s? of (?:the|this) (?:video|clip|footage|playback|recording|sequence))\b"
 )
 _WHERE = re.compile(
     r"\b(?:where|where's|whereabouts|areas?|regions?|corners?|sides?|location|located|spot|spots|place"
     r"|(?:part|half|portion|bit)s? of (?:the|this) (?:frame|picture|image|scene|screen|shot|view)"
-    r"|which (?:objects?|items?|things?|subjects?|surfaces?))\b"
+    r"|(?:which|what) (?:objects?|items?|things?|subjects?|surfaces?|elements?)|element)\b"
+)
+_TIMELINE = re.compile(r"\b(?:where|whereabouts) in the (?:video|clip|footage|recording|timeline|vid)\b")
+_ADVICE = re.compile(
+    r"\b(?:should|how (?:can|could|would|do|to|might|does one)|fix|cure|improve|avoid|prevent|tips?|advice|advise"
+    r"|recommend|suggest|remedy|next (?:time|ride|take|shoot)|do about|get rid|save|rescue|repair|what (?:would|could) you"
+    r"|what (?:would|could) (?:help|have)|way to|in the edit|in post)\b"
 )
 _STRENGTH = re.compile(
     r"\bhow (?:much|strong|strongly|bad|badly|severe|severely|serious|seriously|noticeable|visible|heavy|heavily|deep"
@@ -58,12 +67,19 @@ def asks_when(stem: str) -> bool:
 
 def asks_where(stem: str) -> bool:
     """Whether a question (small letters) asks for a place, or for the thing that is affected: "what flickers?"."""
+    if _TIMELINE.search(stem):
+        return False
     return bool(_WHERE.search(stem)) or asks_what(stem)
 
 
 def asks_strength(stem: str) -> bool:
     """Whether a question asks how strong something is."""
     return bool(_STRENGTH.search(stem))
+
+
+def asks_advice(stem: str) -> bool:
+    """Whether a question asks what could be done."""
+    return bool(_ADVICE.search(stem))
 
 
 def asks_end(stem: str) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from schemas.levels import LEVELS
 from schemas.pair import Doubt, Pair
 from stages.claims import knowing, lexicon
-from stages.claims.asking import asks_end, asks_strength, asks_what, asks_when, asks_where, subject_of
+from stages.claims.asking import asks_advice, asks_end, asks_strength, asks_what, asks_when, asks_where, subject_of
 from stages.claims.claim import Claim, Known
 from stages.claims.knowing import Fact, Facts, gather, odd_names, told_by
 from stages.claims.lexicon import ABSENT, ANYTHING, PRESENT, SEVERE, Sense
@@ -71,6 +71,13 @@ _AUXILIARIES = frozenset(
 _LEVEL_ASKED = ("quality", "level", "rate", "rating", "grade", "verdict", "score")
 
 
+_ONLY = listed("only solely exclusively merely nowhere confined limited restricted")
+"""Words by which a time or place is said to be the only one."""
+_ASKING = listed("""
+    what which who whom whose when where why how whereabouts in at on from to for by during so and but tell describe name
+    list give explain sum say please pick
+""")
+"""First words of questions that want more than yes or no."""
 _INVERTING = listed("""
     not isn't aren't doesn't don't didn't hasn't haven't can't cannot won't absent except least without missing nowhere
     spared lacking lacks untouched never no none wrong false untrue incorrect excluded innocent free harmless unaffected
@@ -198,13 +205,15 @@ class _Pair:
         stem = plain(self.asked.stem)
         self.words = [word.strip("?.,:;!'") for word in stem.split()]
         self.asks_main = any(word in _MAIN for word in self.words) and "least" not in self.words
+        self.advice = pair.family == "extended-conversation" or asks_advice(stem)
         self.asks_when = asks_when(stem)
         self.asks_where = asks_where(stem)
         self.asks_end = asks_end(stem)
         self.after_it = bool(lexicon.RECOVERED & {w.strip("?,.") for w in self.words})
         self.yes_no = pair.form == "yes-no" or is_yes_no(self.asked.options)
         opening = stem.split()[:1]
-        if not self.asked.options and pair.form == "open" and opening and opening[0] in _AUXILIARIES:
+        self.open_to_no = bool(opening) and opening[0] in _AUXILIARIES
+        if not self.asked.options and pair.form == "open" and opening and opening[0].strip(",'s") not in _ASKING:
             # A question that wants a yes or no, whatever it is filed under.
             self.yes_no = yes_or_no(pair.answer) is not None and after_yes_or_no(pair.answer) != pair.answer
         self.letter, rest = chosen(pair.answer) if self.asked.options else ("", pair.answer)
@@ -239,9 +248,9 @@ class _Pair:
         manner = Manner(
             question=question,
             strict=self.strict or listed_options,
-            advice=self.pair.family == "extended-conversation" and not question,
+            advice=self.advice and not question,
             asked_level=asked_level,
-            asked_where=self.asks_where and not question,
+            asked_where=self.asks_where and not question and (not self.yes_no or bool(self.asked.options)),
         )
         return self.checker.reader.read(text, manner, topic=topic, sworn=self.checker.sworn)
 
@@ -310,7 +319,8 @@ class _Pair:
             for mention in self._premises():
                 yield from self._judge(mention, asked=False)
             yield from self._main(self.answer.mentions)
-            yield from self._judge_verdicts(self.question)
+            if not self.open_to_no:
+                yield from self._judge_verdicts(self.question)
         if not (self.asked.options and not self.yes_no):
             for mention in self.answer.mentions:
                 yield from self._judge(mention, asked=True)
@@ -527,7 +537,8 @@ class _Pair:
                 why=f"it says {_degrees(mention.states)} {name}; known is {_told(in_time)}",
                 quote=mention.quote,
             )
-        if problem := self._time_problem(mention, facts, asked and self.asks_when):
+        only = bool(_ONLY.intersection(mention.clause.split()))
+        if problem := self._time_problem(mention, facts, (asked and self.asks_when) or only):
             yield Doubt(check="time", why=f"{name}: {problem}", quote=mention.quote)
         if problem := self._place_problem(mention, facts, asked and self.asks_where):
             yield Doubt(check="place", why=f"{name}: {problem}", quote=mention.quote)

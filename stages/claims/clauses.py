@@ -10,7 +10,7 @@ from itertools import pairwise
 from stages.claims import lexicon
 from stages.claims.lexicon import ABSENT, ANY_STATE, PRESENT, SLIGHT, Sense
 from stages.claims.times import When
-from stages.claims.words import Phrases, Token, listed, phrases_of, stem_of
+from stages.claims.words import FUNCTION, Phrases, Token, listed, phrases_of, stem_of
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ class Clause:
         no = contrary = weak = False
         own = [d for d, owner in zip(self.degrees, self.owners, strict=True) if owner == index]
         for a, b, denial in self.denials:
-            if b <= first and self._reaches(b, first):
+            if b <= first and self._reaches(b, first) and not self._renewed(b, first):
                 # "is not slight" denies the degree, and so does "no severe noise", which leaves open a weaker one.
                 graded = next((d for d in own if d[0] >= b and self._filled(b, d[0])), None)
                 if graded:
@@ -272,6 +272,13 @@ class Clause:
                     return False
         return first - start <= 30
 
+    def _renewed(self, start: int, first: int) -> bool:
+        """Whether another denial behind a comma takes over: "without a hitch, no stutter" denies both."""
+        return any(
+            start < a < first and "," in self.words[start:a] and d.word not in {"without", "free"}
+            for a, _, d in self.denials
+        )
+
     def seen_after(self, at: int) -> bool:
         """Whether "is not" goes on with visible, present or the like, or ends there."""
         for token in self.tokens[at : at + 5]:
@@ -294,11 +301,17 @@ def _comparative(tokens: list[Token], first: int, sense: Sense) -> bool:
 
 def _of_a_thing(tokens: list[Token], first: int, last: int) -> bool:
     """Whether a loose adjective stands before a thing: the dark wall is no dark picture."""
-    if last - first > 1 or tokens[first].text not in lexicon.LOOSE_ADJECTIVES or last >= len(tokens):
+    if last - first > 1 and tokens[first].text != "in":
+        return False
+    if tokens[last - 1].text not in lexicon.LOOSE_ADJECTIVES or last >= len(tokens):
         return False
     after = tokens[last].text
     return (
-        after.isalpha() and after not in lexicon.OF_PICTURE and after not in lexicon.VERBS and not after.endswith("ly")
+        after.isalpha()
+        and after not in lexicon.OF_PICTURE
+        and after not in FUNCTION
+        and after not in lexicon.VERBS
+        and not after.endswith("ly")
     )
 
 
@@ -342,6 +355,8 @@ def _is_degree(tokens: list[Token], degree: Graded, question: bool) -> bool:
         "clear",
         "rough",
         "modest",
+        "fully",
+        "total",
     }:
         return (
             last < len(tokens)

@@ -472,7 +472,7 @@ _DEGREES: tuple[tuple[int, str], ...] = (
         MODERATE,
         """
             moderate; medium; middling; intermediate; average degree; medium strength; middle of the scale; in
-            between; halfway; mid level; neither slight nor severe; neither mild nor severe; middle of the
+            between; halfway up the scale; mid level; neither slight nor severe; neither mild nor severe; middle of the
             range; of middling strength; medium degree; medium level; neither weak nor strong; neither subtle
             nor severe; neither faint nor overwhelming
         """,
@@ -629,7 +629,8 @@ VERBS = frozenset(
         is are was were has have had shows show suffers suffer exhibits exhibit looks look becomes become
         appears appear seems seem contains contain remains remain stays stay there it they makes make gets get
         comes come occurs occur displays display does goes keeps turns starts begins can plays runs holds breaks
-        sits lies feels feel leaves covers hits affects mars ruins dominates
+        sits lies feels feel leaves covers hits affects mars ruins dominates it's they're that's there's he's she's
+            we're you're what's 's 're ran went came looked
     """)
 )
 """Words by which a new clause is known."""

@@ -46,6 +46,7 @@ _STRAY: tuple[tuple[str, re.Pattern[str]], ...] = (
         ),
     ),
 )
+_LISTING = re.compile(r"\bB\. ")
 _VIDEO = re.compile(
     r"\b(?:video|videos|clip|footage|playback|seconds?|throughout the (?:video|clip)|flickers?|stutters?|frame rate"
     r"|freezes)\b",
@@ -84,7 +85,9 @@ def language(pair: Pair) -> Iterator[Doubt]:
             yield Doubt(
                 check="language", why=f"{foreign} of {letters} letters are not of the English alphabet", quote=text[:80]
             )
-        elif len(words) >= 8 and sum(word.lower() in _COMMON for word in words) < 0.15 * len(words):
+        elif len(words) >= (16 if _LISTING.search(text) else 8) and sum(
+            word.lower() in _COMMON for word in words
+        ) < 0.15 * len(words):
             yield Doubt(check="language", why="hardly any of its words are common in English", quote=text[:80])
 
 

@@ -22,6 +22,7 @@ from stages.claims.words import Phrases, Token, listed, plain, sentences, tokens
 _OF_CLIP = listed("here this its it now currently present video clip footage recording")
 _PRONOUNS = listed("it it's they they're that that's there there's this he she he's she's i you we what what's")
 _OWNERS = listed("the his her its their my a an")
+_LIKENESS = listed("like resembles resemble reminiscent similar as")
 _LIMITS = listed("""
     otherwise elsewhere besides apart aside except when whenever once after before beyond outside rest remainder
     remaining else other others surroundings then until afterwards again
@@ -196,6 +197,8 @@ def _assumed(clause: Clause, index: int, manner: Manner) -> bool:
         if prevented or (advice and not _OF_CLIP.intersection(words) and index not in clause.owners):
             return True
     causes = [a for a, _, _ in CAUSES.all_in(clause.tokens)] if len(words) > 3 else []
+    if len(clause.attributes) == 1:
+        causes = [a for a in causes if words[a] not in _LIKENESS]
     return bool(causes) and min(causes) < first and not (manner.question and definite)
 
 

@@ -104,7 +104,7 @@ _EDGE = re.compile(
     r"\b(?P<edge>first|opening|initial|last|final|closing|ending|middle|second|central|third|latter|former|early"
     r"|fourth) "
     rf"(?:(?P<n>\d{{1,4}}(?:\.\d{{1,2}})?|{_CARDINALS}|couple of|few|several)[ -]?)?"
-    r"(?P<what>(?:half|quarter)(?: a| of a|-)? ?second|seconds?|s\b|half|third|quarter|part|portion|moments?|frames?|section|stretch|stages?|two thirds"
+    r"(?P<what>(?:half|quarter)(?: a| of a|-)? ?second|seconds?|secs?|s\b|half|third|quarter|part|portion|moments?|frames?|section|stretch|stages?|two thirds"
     r"|fifth|(?<=[a-z\d])(?=[.,;:]|$))"
 )
 _PARTS: tuple[tuple[re.Pattern[str], float, float], ...] = tuple(
@@ -142,7 +142,7 @@ _WHOLE = re.compile(
     r"\bthroughout\b(?! (?:the |this |that |those |these )?(?:frame|picture|image|interval|stretch|seconds?|period"
     r"|first|last|second|\d))"
     r"|(?<!at the )(?<!of the )(?<!ing the )(?<!as a )(?<!er the )(?<!ke the )\b(?:whole|entire|full"
-    r"|complete) (?:video|clip|footage|sequence|duration|time|length|recording|playback|shot|run|runtime|way)\b"
+    r"|complete) (?:thing|video|vid|film|movie|tape|footage|sequence|duration|time|length|recording|playback|shot|run|runtime|way)\b"
     r"|\ball (?:the way through|the time|along|through the)\b|\bfrom (?:the )?(?:very )?(?:start|beginning|first \w+"
     r"|opening \w+) "
     r"(?:to|till|until|through to) (?:the )?(?:very )?(?:finish|end|last|close|final)\b|\bfrom beginning to end\b"
@@ -251,11 +251,11 @@ def _edge(match: re.Match[str], duration: float) -> tuple[float, float] | None:
     number = match["n"]
     if what.endswith("second") and what != "second":
         length = 0.5 if what.startswith("half") else 0.25
-    elif what in {"second", "seconds", "s", ""}:
+    elif what in {"second", "seconds", "sec", "secs", "s", ""}:
         if number is None and edge in {"second", "third", "fourth"}:
             nth = {"second": 2, "third": 3, "fourth": 4}[edge]
             return nth - 1.0, float(nth)
-        length = (3.0 if what == "seconds" else 1.0) if number is None else _seconds_of(number)
+        length = (3.0 if what in {"seconds", "secs"} else 1.0) if number is None else _seconds_of(number)
         length = min(length, duration)
     elif what in {"half", "third", "quarter", "two thirds", "fifth"}:
         length = duration * {"half": 1 / 2, "third": 1 / 3, "quarter": 1 / 4, "two thirds": 2 / 3, "fifth": 1 / 5}[what]

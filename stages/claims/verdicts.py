@@ -134,8 +134,11 @@ def verdicts_in(
         bare = asked_level and len(texts) <= 4 and (not after or after in _AFTER)
         said = anchored and after in _NOUNS and _qualified(texts, last)
         told = (before in _BEFORE or not before) and (not after or after in _AFTER) and _about_quality(texts, first)
-        if not (bare or said or told or (asked_level and (not after or after in _AFTER))):
+        behind = any(a < first for a, _ in taken)
+        if not (bare or said or told or (asked_level and not behind and (not after or after in _AFTER))):
             continue
+        if after in _NOUNS and last + 1 < len(texts) and not texts[last + 1]:
+            continue  # "low-level noise"
         denied = any(
             t in {"not", "isn't", "never", "hardly", "wasn't", "no", "cannot", "nor", "than"}
             for t in texts[max(0, first - 3) : first]
