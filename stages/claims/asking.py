@@ -94,7 +94,7 @@ def asks_what(stem: str) -> bool:
     if start >= len(tokens) or tokens[start].text not in _WHAT:
         return False
     found = next(((a, b, s) for a, b, s in PHRASES.all_in(tokens) if isinstance(s, Sense)), None)
-    if found is None or found[2].covers == (ANYTHING,) or found[2].good:
+    if found is None or found[2].covers == (ANYTHING,):
         return False
     first, last, _ = found
     between = [t.text for t in tokens[start + 1 : first]]

@@ -5,6 +5,7 @@ A check doubts a pair only where what the pair says and what is known of the cli
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -13,7 +14,7 @@ from schemas.pair import Doubt, Pair
 from stages.claims import knowing, lexicon
 from stages.claims.asking import asks_advice, asks_end, asks_strength, asks_what, asks_when, asks_where, subject_of
 from stages.claims.claim import Claim, Known
-from stages.claims.knowing import Fact, Facts, gather, odd_names, told_by
+from stages.claims.knowing import Fact, Facts, gather, odd_names, scenery, told_by
 from stages.claims.lexicon import ABSENT, ANYTHING, PRESENT, SEVERE, Sense
 from stages.claims.manners import form_doubts
 from stages.claims.options import (
@@ -28,6 +29,7 @@ from stages.claims.options import (
     yes_or_no,
 )
 from stages.claims.places import Where, clash, things_of
+from stages.claims.praise import praised
 from stages.claims.reading import Manner, Mention, Read, Reader, sentences_of
 from stages.claims.times import SLACK, When
 from stages.claims.verdicts import Levels
@@ -71,6 +73,10 @@ _AUXILIARIES = frozenset(
 _LEVEL_ASKED = ("quality", "level", "rate", "rating", "grade", "verdict", "score")
 
 
+_ASIDE = re.compile(
+    r"\b(?:since|because|which|although|though|but|while|whereas|unlike|except|despite|than|as|so|without|nor|not)\b[^,]*"
+)
+"""Parts of a clause that speak of another thing than its subject."""
 _ONLY = listed("only solely exclusively merely nowhere confined limited restricted")
 """Words by which a time or place is said to be the only one."""
 _ASKING = listed("""
@@ -92,7 +98,7 @@ class Checker:
     def __init__(self, known: Known) -> None:
         """Read the record and everything that experts wrote."""
         self.known = known
-        self._reader = Reader(known.record.media.duration, odd_names(known.annotations))
+        self._reader = Reader(known.record.media.duration, odd_names(known.annotations), scenery(known.annotations))
         self._sworn = frozenset(key for annotation in known.annotations for key in told_by(annotation))
         self._all = gather(known, self._reader, known.annotations, truth=True)
         self._last: _Pair | None = None
@@ -208,6 +214,7 @@ class _Pair:
         self.advice = pair.family == "extended-conversation" or asks_advice(stem)
         self.asks_when = asks_when(stem)
         self.asks_where = asks_where(stem)
+        self.asks_thing = asks_what(stem)
         self.asks_end = asks_end(stem)
         self.after_it = bool(lexicon.RECOVERED & {w.strip("?,.") for w in self.words})
         self.yes_no = pair.form == "yes-no" or is_yes_no(self.asked.options)
@@ -327,6 +334,7 @@ class _Pair:
             yield from self._judge_verdicts(self.answer)
         if not self.yes_no and not self.asked.options:
             yield from self._bare_place()
+        yield from self._praised()
 
     # Yes or no.
 
@@ -540,6 +548,8 @@ class _Pair:
         only = bool(_ONLY.intersection(mention.clause.split()))
         if problem := self._time_problem(mention, facts, (asked and self.asks_when) or only):
             yield Doubt(check="time", why=f"{name}: {problem}", quote=mention.quote)
+        if not mention.sense.good and self._clean_there(mention, facts):
+            yield Doubt(check="place", why=f"{name}: it is known not to be there", quote=mention.quote)
         if problem := self._place_problem(mention, facts, asked and self.asks_where):
             yield Doubt(check="place", why=f"{name}: {problem}", quote=mention.quote)
 
@@ -678,6 +688,31 @@ class _Pair:
             return f"it says {mention.where.quote!r}; known is {places[0].quote!r}"
         return ""
 
+    def _clean_there(self, mention: Mention, facts: list[Fact]) -> bool:
+        """Whether the things that are spoken of are known to be without it, and not to have it."""
+        clean = self.checker.everything.clean
+        own = {thing for f in facts if f.where for thing in f.where.things}
+        if not own or any(f.where is None or f.where.whole for f in facts) or not mention.states & PRESENT:
+            return False
+        said = things_of(_ASIDE.sub("", mention.clause))
+        spared = set().union(*(clean.get(name, ()) for name in (ANYTHING, *mention.sense.covers)))
+        return (
+            bool(said & spared)
+            and not said & own
+            and not any(f.where.depth and f.where.depth == mention.where.depth for f in facts if f.where)
+        )
+
+    def _praised(self) -> Iterator[Doubt]:
+        """Doubt praise of the thing where the problem is that the pair is about."""
+        topic = [m for m in self.answer_topic if m.sense.covers != (ANYTHING,)]
+        if len(topic) != 1 or self.sworn_answer or self.after_it or topic[0].whens:
+            return
+        facts = self._known(topic[0])
+        own = {thing for f in facts if f.where for thing in f.where.things}
+        text = self.option.text if self.option else self.pair.answer
+        if own and not any(m.whens for m in self.answer.mentions) and (both := praised(text) & own):
+            yield Doubt(check="place", why=f"it praises {', '.join(sorted(both))}", quote=text[:80])
+
     def _elsewhere(self, mention: Mention, places: list[Where]) -> bool:
         """Whether the thing that is named is where another attribute is, and not this one."""
         own = {thing for place in places for thing in place.things}
@@ -696,13 +731,18 @@ class _Pair:
         if not self.asks_where or any(m.where.says for m in self.answer.mentions) or len(self.answer_topic) != 1:
             return
         places = [f.where for f in self._known(self.answer_topic[0]) if f.where and f.where.things and not f.where.grid]
-        said = things_of(plain(self.pair.answer))
+        opening = plain(self.pair.answer).split(".")[0] if self.asks_thing else plain(self.pair.answer)
+        said = things_of(opening)
+        if self.answer_topic[0].sense.good:
+            if any(said & p.things for p in places):
+                yield Doubt(check="place", why=f"it is not so {places[0].quote!r}", quote=self.pair.answer[:80])
+            return
         if (
             places
             and said
             and not self.sworn_answer
             and not any(said & p.things for p in places)
-            and not self.answer.mentions
+            and (self.asks_thing or not self.answer.mentions)
         ):
             yield Doubt(check="place", why=f"known is {places[0].quote!r}", quote=self.pair.answer[:80])
 

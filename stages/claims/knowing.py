@@ -21,7 +21,8 @@ from stages.claims.lexicon import (
     SLIGHT,
     Sense,
 )
-from stages.claims.places import Where, described
+from stages.claims.places import GENERIC, Where, described, things_of
+from stages.claims.praise import praised
 from stages.claims.reading import Manner, Mention, Reader, sentences_of
 from stages.claims.times import When, times_in
 from stages.claims.verdicts import Levels
@@ -53,6 +54,8 @@ class Facts:
     sure: dict[str, list[Fact]] = field(default_factory=dict)
     loose: set[str] = field(default_factory=set)
     hazy: set[str] = field(default_factory=set)
+    clean: dict[str, set[str]] = field(default_factory=dict)
+    """By attribute, things that are said not to have it; by `ANYTHING`, things that are praised."""
     levels: frozenset[Level] = frozenset()
     spoken_levels: Levels = frozenset()
 
@@ -82,6 +85,16 @@ def odd_names(annotations: Iterable[Annotation]) -> list[str]:
         plain(n).strip()
         for n in names
         if senses_of(n)[0].covers == (plain(n).strip(),) and plain(n).strip() not in ATTRIBUTES
+    )
+
+
+def scenery(annotations: Iterable[Annotation]) -> frozenset[str]:
+    """List the words that name places in these notes: the stalls of a market are no stalling."""
+    names = {word for a in annotations for b in a.attributes for word in plain(b.name).split()}
+    texts = [plain(b.where) for a in annotations for b in a.attributes if b.where]
+    own = {stem_of(name) for name in names}
+    return frozenset(
+        t.text for text in texts for t in tokens_of(text) if t.text.isalpha() and t.stem not in own | GENERIC
     )
 
 
@@ -116,6 +129,11 @@ def _take_annotation(facts: Facts, annotation: Annotation, reader: Reader) -> No
             read = reader.read(text)
             mentions += read.mentions
             overall = overall or list(read.mentions)
+            facts.clean.setdefault(ANYTHING, set()).update(praised(text))
+            for mention in read.mentions:
+                if not mention.states & PRESENT and not mention.whens:
+                    for name in mention.sense.covers:
+                        facts.clean.setdefault(name, set()).update(things_of(mention.clause))
             facts.spoken_levels |= frozenset(level for levels, _ in read.verdicts for level in levels)
     for talk in annotation.conversations:
         asked = reader.read(talk.question, Manner(question=True))

@@ -7,12 +7,12 @@ belongs to the attribute that it stands before or is said of, a time or place to
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from stages.claims import lexicon
 from stages.claims.clauses import CAUSES, DENYING, PHRASES, SCALE, Clause, Found
-from stages.claims.lexicon import ABSENT, Sense
+from stages.claims.lexicon import ABSENT, PRESENT, Sense
 from stages.claims.pairings import paired
 from stages.claims.places import Where, described, things_of, where_in
 from stages.claims.times import When, times_in
@@ -78,9 +78,10 @@ class Read:
 class Reader:
     """Reads texts about clips; `names` are attributes beyond the lexicon that experts wrote of this clip."""
 
-    def __init__(self, duration: float, names: Sequence[str] = ()) -> None:
-        """Know how long the clip is, in seconds, and what else is spoken of."""
+    def __init__(self, duration: float, names: Sequence[str] = (), things: frozenset[str] = frozenset()) -> None:
+        """Know how long the clip is, in seconds, what else is spoken of, and which words are `things` of the scene."""
         self.duration = duration
+        self._things = things
         self._more = Phrases({name: Sense((name,)) for name in names}) if names else None
 
     def read(
@@ -96,7 +97,7 @@ class Reader:
         mentions: list[Mention] = []
         verdicts: list[tuple[Levels, str]] = []
         spoken = list(topic)
-        for sentence in sentences(tokens_of(low)):
+        for sentence in self._sentences(low, manner, topic):
             if len(sentence) == 1 and sentence[0].text in {"yes", "no"}:
                 continue
             start, end = sentence[0].start, sentence[-1].end
@@ -118,9 +119,33 @@ class Reader:
             mentions += [replace(m, sworn=True) for m in found] if known else found
         return Read(tuple(mentions), tuple(verdicts))
 
+    def _sentences(self, low: str, manner: Manner, topic: Sequence[Mention]) -> Iterator[list[Token]]:
+        """Give sentences; one that answers what was asked and then goes on to praise is parted at its comma."""
+        for sentence in sentences(tokens_of(low)):
+            at = next((i for i, t in enumerate(sentence) if t.text == ","), 0)
+            if manner.question or not topic or not 1 < at < len(sentence) - 2:
+                yield sentence
+                continue
+            behind = sentence[at + 1 :]
+            senses = [s for _, _, s in self._items(sentence[:at]) if isinstance(s, Sense)]
+            after = [s for _, _, s in self._items(behind) if isinstance(s, Sense)]
+            texts = {t.text for t in sentence[:at]}
+            told = times_in(low[sentence[0].start : sentence[at - 1].end], self.duration)
+            if not senses and after and told and texts & lexicon.VERBS and lexicon.VERBS & {t.text for t in behind}:
+                yield sentence[:at]
+                yield behind
+            else:
+                yield sentence
+
     def _items(self, tokens: list[Token]) -> list[tuple[int, int, Found]]:
+        found = self._phrases(tokens)
+        if self._things:
+            found = [f for f in found if not (f[1] - f[0] == 1 and tokens[f[0]].text in self._things)]
+        return _with_pairings(tokens, found)
+
+    def _phrases(self, tokens: list[Token]) -> list[tuple[int, int, Found]]:
         if self._more is None:
-            return _with_pairings(tokens, list(PHRASES.all_in(tokens)))
+            return list(PHRASES.all_in(tokens))
         found: list[tuple[int, int, Found]] = []
         index = 0
         while index < len(tokens):
@@ -130,7 +155,7 @@ class Reader:
             if hit is not None:
                 found.append((index, index + hit[0], hit[1]))
             index += hit[0] if hit else 1
-        return _with_pairings(tokens, found)
+        return found
 
     def _named(self, clause: Clause, low: str, quote: str, whens: list[When], manner: Manner) -> list[Mention]:
         """Give a mention for each attribute that a clause names."""
@@ -143,9 +168,14 @@ class Reader:
             where = where_in(said)
             if manner.asked_where and where.things:
                 where = where._replace(things=where.things | things_of(said))
+            elif manner.asked_where and not where.says and not sense.good and index == 0:
+                where = _subject(clause, said)
             assumed = _assumed(clause, index, manner) or bool(states[index] & ABSENT and _set_apart(clause, index))
+            left = states[index]
+            if manner.advice and left & PRESENT and clause.words[0] in lexicon.ADVICE:
+                left |= PRESENT  # "dial it down a bit" grades what is to be done
             mentions.append(
-                Mention(sense, states[index], tuple(times[index]), where, quote, assumed, limited=limited, clause=said)
+                Mention(sense, left, tuple(times[index]), where, quote, assumed, limited=limited, clause=said)
             )
         return mentions
 
@@ -167,8 +197,21 @@ class Reader:
             where = described(text)
         if not (clause.degrees or whens or where.says or states == ABSENT):
             return []
+        if topic[-1].sense.good and states == PRESENT and where.says:
+            states = ABSENT  # where it is sharp, it is not blurred
         limited = topic[-1].limited and states == ABSENT
         return [Mention(topic[-1].sense, states, tuple(whens), where, quote, bare=True, limited=limited, clause=text)]
+
+
+def _subject(clause: Clause, said: str) -> Where:
+    """Take what stands before an attribute for its place, where it is a thing: "the street is too dark"."""
+    first = clause.attributes[0][0]
+    words = clause.words[:first]
+    if len(words) < 2 or words[0] not in _OWNERS - {"their", "its"} or any(w in _PRONOUNS for w in words):
+        return Where()
+    end = next((i for i, w in enumerate(words) if w in lexicon.VERBS), len(words))
+    named = things_of(" ".join(words[:end]))
+    return Where(things=named, quote=" ".join(words[:end])) if named else Where()
 
 
 def _with_pairings(tokens: Sequence[Token], items: list[tuple[int, int, Found]]) -> list[tuple[int, int, Found]]:
