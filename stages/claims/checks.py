@@ -438,6 +438,12 @@ class _Pair:
             right = [o for o in right if not [*self._main(self._option_mentions(o))]]
         others = [o for o in right if o is not self.option]
         if others and not judged[self.option]:
+            own = self._option_mentions(self.option)
+            if any(
+                m.states != PRESENT for m in own
+            ):  # what gives no degree is not as right as what gives the known one
+                others = [o for o in others if any(m.states != PRESENT for m in self._option_mentions(o))]
+        if others and not judged[self.option]:
             why = f"besides {self.option.letter}, {' and '.join(o.letter for o in others)} is right too"
             if self.option in right or not self._option_mentions(self.option):
                 yield Doubt(check="options", why=why, quote=others[0].text[:80])
@@ -469,7 +475,7 @@ class _Pair:
         for mention in read.mentions:
             # An option stands for the whole clip: what it praises or denies is not just some part.
             sweeping = mention.bare or not mention.states & PRESENT
-            yield from self._judge(replace(mention, assumed=False, bare=sweeping), asked=True)
+            yield from self._judge(replace(mention, assumed=self.advice and mention.assumed, bare=sweeping), asked=True)
         yield from self._judge_verdicts(read)
 
     def _borne_out(self, option: Option) -> bool:

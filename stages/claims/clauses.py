@@ -44,6 +44,7 @@ DENYING = lexicon.SEEN | frozenset(
         cannot seen absent nothing in the video clip of kind sort a an
     """)
 )
+_PARTING = frozenset([",", "while", "but", "whereas", "and", "then"])
 NOT = frozenset(listed("no not never neither nor isn't aren't wasn't weren't"))
 _LOSS = frozenset(
     stem_of(w)
@@ -91,6 +92,17 @@ class Clause:
         self.degrees: list[Graded] = [
             (a, b, d) for a, b, d in items if isinstance(d, Degree) and _is_degree(tokens, (a, b, d), asks)
         ]
+        # "a tad too strong" is slight: the weaker word tells how far the other goes.
+        self.degrees = [
+            d
+            for i, d in enumerate(self.degrees)
+            if not (
+                i
+                and self.degrees[i - 1][2].states == SLIGHT
+                and d[2].states & ~SLIGHT
+                and self._filled(self.degrees[i - 1][1], d[0])
+            )
+        ]
         if not strict:
             self.degrees = [(a, b, _loosened(d)) for a, b, d in self.degrees]
 
@@ -133,14 +145,12 @@ class Clause:
             )
             before = [i for i, (a, _, _) in enumerate(self.attributes) if a < at]
             behind = [i for i, (a, _, _) in enumerate(self.attributes) if a >= at]
-            parted = (
-                bool(before)
-                and bool(behind)
-                and any(
-                    t.text in {",", "while", "but", "whereas", "and", "then"}
-                    for t in self.tokens[self.attributes[before[-1]][1] : at][-2:]
-                )
-            )
+            parted = False
+            if before and behind:
+                past = [w for w in self.words[self.attributes[before[-1]][1] : at] if w in _PARTING]
+                ahead = [w for w in self.words[at : self.attributes[behind[0]][0]] if w in _PARTING]
+                near = self.words[self.attributes[before[-1]][1] : at][-2:]
+                parted = bool(_PARTING.intersection(near)) and len(ahead) <= len(past)
             index = behind[0] if (parted or not before) and behind else before[-1]
             given[index].append(when)
             # Attributes that are listed together share what is said of the last.
@@ -263,6 +273,8 @@ class Clause:
         """Whether a denial that ends at `start` still holds at `first`: no new clause has begun."""
         for index in range(start, first):
             text = self.tokens[index].text
+            if text == "," and index == start and self.tokens[start - 1].text.endswith("n't"):
+                return False  # "they don't, everything is green"
             if text in lexicon.BREAKS and not (text in {"only", "despite", "which"} and index - start < 1):
                 return False
             if text in {",", "and", ":"} and self.tokens[min(index + 1, first)].text not in {"or", "nor"}:

@@ -69,7 +69,7 @@ _BAD: tuple[tuple[tuple[str, ...], tuple[str, ...], str], ...] = (
             encoder starving; encoder struggles; codec struggles; encoder gives up; bits run out; too few
             bits; short of bits; starved bit rate; lack of bits; bandwidth starved; low quality encode; bad
             encode; rough encode; cheap encode; crushed by the encoder; deep fried; potato quality;
-            watercolor; watercolour; oil painting; painterly; plastic skin; smushed; data starved; bits per
+            watercolor; watercolour; oil painting; =painterly; plastic skin; smushed; data starved; bits per
             second too low; jpeg mess; lossy; mushy; =waxy; plasticky; digital artifact; jpeg
             artifact; =jpegged
         """,
@@ -82,7 +82,7 @@ _BAD: tuple[tuple[tuple[str, ...], tuple[str, ...], str], ...] = (
             block boundary; breaks up into squares; square borders; block pattern; macroblock; macro block;
             mosaic; mosaicing; mosaicking; pixelated; pixellated; pixelation; tile; tiled; checkerboard;
             =chunky; square patch; little squares; =squares; coarse squares; patchwork; square tiles; square
-            fragments; lego; grid lines; squarish; minecraft; brick pattern; tiling; tessellated; pixel
+            fragments; lego; grid lines; squarish; minecraft; brick pattern; tiling; =tessellated; pixel
             blocks; big pixels; giant pixels; visible pixels; chunky pixels; square by square; breaks into
             blocks; falls apart into blocks; broken into blocks; mosaic pattern; mosaic tiles; little boxes;
             blockwise; block noise; squares pop; pixely; pixelly; block grid; block mess; pixelating;
@@ -144,9 +144,9 @@ _BAD: tuple[tuple[tuple[str, ...], tuple[str, ...], str], ...] = (
             coloured specks; colored speckles; hot pixels; =iso; high iso; iso noise; gain too high; grubby
             grain; sandy picture; pixel noise; crawls with dots; alive with dots; seething;
             simmering dots; flecks; flecked; chroma noise; luma noise; noisiness; low light noise; sensor
-            grain; dust of noise; grained; =iso; peppered; dotted with specks; specks; salt and pepper;
+            grain; dust of noise; grained; =iso; =peppered; dotted with specks; specks; salt and pepper;
             crawling dots; dancing dots; sandpaper; gain noise; crawling grain; swarming speckles;
-            speckling; dotted; mottled; mottling; graininess; fizz; fizzing; boiling dots; dots that dance;
+            speckling; =dotted; mottled; mottling; graininess; fizz; fizzing; boiling dots; dots that dance;
             random dots; sensor noise; colored dots; color specks; crawling specks; swarming
         """,
     ),
@@ -168,7 +168,7 @@ _BAD: tuple[tuple[tuple[str, ...], tuple[str, ...], str], ...] = (
             lit; too much light; too light; white out; whiteout; lost highlights; highlights lost; highlight
             detail; loss of highlight; excess brightness; white area; =clips to white; whited out; turned to
             white; turns white; turns to white; flat white; nothing but white; white shape; exceedingly
-            bright; featureless white; overbright; blinding; blindingly; dazzling; scorched; highlights
+            bright; featureless white; overbright; =blinding; =blindingly; dazzling; scorched; highlights
             burn; highlights are burnt; pure white; solid white; overly lit; excessive brightness; excess
             exposure; overexposed highlight; blowout; white patch
         """,
@@ -183,7 +183,7 @@ _BAD: tuple[tuple[tuple[str, ...], tuple[str, ...], str], ...] = (
             mass; black blob; lost in the shadows; lost in shadow; hidden in shadow; hidden in the dark;
             vanishes into the dark; sunk in darkness; shrouded in darkness; tenebrous; cave dark; dark as a
             cave; needs light; lacks light; light is lacking; light is missing; exposure too low; exposure
-            is too low; exposed too low; too little exposure; exposed too dark; shadows swallow; blackness;
+            is too low; exposed too low; too little exposure; exposed too dark; shadows swallow; =blackness;
             too black; pure black; solid black; underlighted; black out; night vision needed; shadows block
             up; blocked up shadows; shadows are blocked; shadows crushed; can't see a thing; too shady;
             underlit; under lit; poorly lit; insufficient light; not enough light; lack of light; =shadowy;
@@ -290,7 +290,7 @@ _BAD: tuple[tuple[tuple[str, ...], tuple[str, ...], str], ...] = (
         ("low frame rate", "camera shake"),
         """
             stuttering; stutter; freeze; frozen; freezing up; froze; hang up; hangs up; gets stuck; got
-            stuck; fits and starts; hesitates; hesitation; stop motion freeze; pauses for; comes to a stop;
+            stuck; fits and starts; =hesitates; hesitation; stop motion freeze; pauses for; comes to a stop;
             comes to rest; grinds; ground to a halt; locked up; buffer; buffers; spinning wheel; keeps
             stopping; stops again and again; skips a beat; skips ahead; skip; skipping; leaps forward; leaps
             ahead; jumps in time; time jump; jumped forward; frames go missing; frames are missing; frames
@@ -314,7 +314,7 @@ _BAD: tuple[tuple[tuple[str, ...], tuple[str, ...], str], ...] = (
         _UNEVEN,
         ("camera shake",),
         """
-            choppy; choppiness; judder; juddery; uneven motion; not smooth; unsmooth; staccato; broken
+            =choppy; choppiness; judder; juddery; uneven motion; not smooth; unsmooth; staccato; broken
             motion; motion breaks; not flowing; doesn't flow; does not flow; not play smoothly; doesn't play
             smoothly; disjointed; =bitty; unfluid; not fluid; fluidity; motion is rough; rough motion;
             ragged motion; uneven playback; unsteady playback; irregular motion; motion is uneven; clunky;
@@ -424,11 +424,11 @@ _BAD: tuple[tuple[tuple[str, ...], tuple[str, ...], str], ...] = (
         ("interlacing",),
         (),
         """
-            interlaced; comb pattern; shredded; combed; comb like; zipper; zippered; sliced; sliced into
+            interlaced; comb pattern; shredded; =combed; comb like; =zippered; =sliced; sliced into
             lines; striped edges; =striping; ragged edges; ragged outlines; frayed; fraying; frayed edges;
             lines tear; lines apart; line structure; line pattern; every other line; odd and even lines; two
             fields; field order; interleaved; venetian; line flicker; thin lines; split lines; torn apart;
-            laddering; horizontal slits; fringed edges; zigzag edges; feathered edges; interlacing;
+            =laddering; horizontal slits; fringed edges; zigzag edges; feathered edges; interlacing;
             interlace artifact; combing; =comb; =combs; comb teeth; torn edges; =tearing; =torn; scan lines;
             scanlines; field artifact; jagged lines; line by line; deinterlacing; horizontal lines;
             serrated; saw tooth; sawtooth; comb artifact; alternate lines; split into lines
@@ -704,7 +704,7 @@ _DEGREES: tuple[tuple[int, str], ...] = (
             by a long way; by far too; far too; way too; much too; a good deal; great deal; to a great
             degree; can't miss it; cannot miss it; can't overlook; cannot overlook; hard to overlook;
             impossible to overlook; sticks out; sore thumb; hits you; jumps at you; leaps out; screams at
-            you; eyesore; in your face; kills; spoils; sorely; sharply; profoundly; visibly bad; irritating;
+            you; eyesore; in your face; kills; spoils; sorely; =sharply; profoundly; visibly bad; irritating;
             irksome; jarring; glaringly obvious; crass; vicious; aggressive; rude; harsh; hurts the eye;
             hurts the eyes; hurts your eyes; hurts my eyes; painful; gross; outrageous; insane; insanely;
             crazy; ridiculous; ridiculously; absurd; absurdly; hellish; infernal; mad; madly; furious;
@@ -719,7 +719,7 @@ _DEGREES: tuple[tuple[int, str], ...] = (
             severe; extreme; very severe; extremely severe; drastic; overwhelming; terrible; awful;
             horrible; massive; ruinous; drowns in; drowned in; drown; swamped; smothered; grotesque;
             painfully; blatant; glaring; hideous; nothing can be recognized; nothing can be recognised;
-            nothing is recognizable; cannot be recognized; unrecognizable; beyond repair; =completely;
+            nothing is recognizable; cannot be recognized; unrecognizable; beyond repair; =completely; =fully; =purely; =absolutely;
             =utterly; =wildly; =wild; swallowed; obliterated; obliterates; wipes out; wiped out;
             exceedingly; shocking; excruciating; monstrous; enormous; tremendous; buried; buries; complete
             loss; =totally; =wholly; entirely gone; almost entirely; unbearable; intolerable; devastating;
@@ -891,7 +891,7 @@ OF_PICTURE = frozenset(
             lines impression camerawork view film material quality and or but in on at with to from over as than
             throughout there all because due again enough for since until when where even before after by only
             too during outlines contours blacks whites palette tonality reproduction result noise grain overall
-            at all framing pan pans
+            at all framing pan pans element subject region
         """)
     )
 )
@@ -909,7 +909,8 @@ VERBS = frozenset(
         appears appear seems seem contains contain remains remain stays stay there it they makes make gets get
         comes come occurs occur displays display does goes keeps turns starts begins can plays runs holds breaks
         sits lies feels feel leaves covers hits affects mars ruins dominates it's they're that's there's he's she's
-            we're you're what's 's 're ran went came looked
+            we're you're what's everything's everyone's nothing's something's who's here's
+            all's ran went came looked
     """)
 )
 """Words by which a new clause is known."""
@@ -981,6 +982,12 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "playback": ("stuttering", "low frame rate"),
     "camera": ("camera shake",),
     "framing": ("camera shake",),
+    "dark": ("underexposure", "low contrast"),
+    "black": ("underexposure", "low contrast", "high contrast"),
+    "bright": ("overexposure",),
+    "white": ("overexposure", "low contrast"),
+    "fuzz": ("noise", "spatial blur"),
+    "shadow": ("underexposure",),
     "stream": ("quality switch", "stuttering"),
     "encoder": ("compression artifact", "block effect", "quality switch"),
     "codec": ("compression artifact", "block effect", "quality switch"),

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from stages.claims import lexicon
-from stages.claims.clauses import CAUSES, DENYING, PHRASES, SCALE, Clause, Found
+from stages.claims.clauses import CAUSES, DENYING, PHRASES, SCALE, Clause, Degree, Denial, Found
 from stages.claims.lexicon import ABSENT, PRESENT, Sense
 from stages.claims.pairings import paired
 from stages.claims.places import Where, described, things_of, where_in
@@ -22,6 +22,15 @@ from stages.claims.words import Phrases, Token, listed, plain, sentences, tokens
 _OF_CLIP = listed("here this its it now currently present video clip footage recording")
 _PRONOUNS = listed("it it's they they're that that's there there's this he she he's she's i you we what what's")
 _OWNERS = listed("the his her its their my a an")
+_FAILS = listed("""
+    awful terrible bad poor horrible dreadful lousy lacking missing atrocious abysmal hopeless rubbish dire appalling
+    insufficient inadequate disastrous
+""")
+"""What is said of a virtue, such as sharpness, that a clip has not."""
+_SPARED = re.compile(
+    r",(?=[^,]*\b(?:not|no|never|none|don't|doesn't|isn't|aren't|free|clean|clear|fine|spared|untouched|unaffected)\b)"
+)
+"""Behind such a comma a text tells where something is not."""
 _LIKENESS = listed("like resembles resemble reminiscent similar as")
 _LIMITS = listed("""
     otherwise elsewhere besides apart aside except when whenever once after before beyond outside rest remainder
@@ -131,7 +140,9 @@ class Reader:
             after = [s for _, _, s in self._items(behind) if isinstance(s, Sense)]
             texts = {t.text for t in sentence[:at]}
             told = times_in(low[sentence[0].start : sentence[at - 1].end], self.duration)
-            if not senses and after and told and texts & lexicon.VERBS and lexicon.VERBS & {t.text for t in behind}:
+            praise = all(sense.good for sense in after)
+            verbs = lexicon.VERBS & {t.text for t in behind}
+            if not senses and after and told and verbs and (praise or texts & lexicon.VERBS):
                 yield sentence[:at]
                 yield behind
             else:
@@ -189,18 +200,23 @@ class Reader:
         if SCALE.intersection(words) or words[0] in lexicon.ADVICE - {"lower", "can"}:
             return []
         states = clause.bare_states()
+        fails = topic[-1].sense.good and bool(_FAILS.intersection(words)) and not clause.denials
+        text = _SPARED.split(text)[0]
         where = where_in(text)
         if clause.denials and not clause.degrees and not where.says and not whens and DENYING.issuperset(words):
             states = ABSENT if words != ["not"] else states
         names = words[0] not in _PRONOUNS or set(words[1:3]) & _OWNERS
         if manner.asked_where and not (clause.degrees or whens or states == ABSENT) and len(words) <= 8 and names:
             where = described(text)
-        if not (clause.degrees or whens or where.says or states == ABSENT):
+        if not (clause.degrees or whens or where.says or states == ABSENT or fails):
             return []
         if topic[-1].sense.good and states == PRESENT and where.says:
             states = ABSENT  # where it is sharp, it is not blurred
+        sense = topic[-1].sense
+        if fails:
+            sense, states = Sense(sense.covers, sense.near), PRESENT  # "how is the sharpness?" "awful"
         limited = topic[-1].limited and states == ABSENT
-        return [Mention(topic[-1].sense, states, tuple(whens), where, quote, bare=True, limited=limited, clause=text)]
+        return [Mention(sense, states, tuple(whens), where, quote, bare=True, limited=limited, clause=text)]
 
 
 def _subject(clause: Clause, said: str) -> Where:
@@ -221,7 +237,9 @@ def _with_pairings(tokens: Sequence[Token], items: list[tuple[int, int, Found]])
     if not more:
         return items
     at = dict(more)
-    kept = [item for item in items if item[1] - item[0] > 1 or item[0] not in at]
+    kept = [
+        item for item in items if not (any(i in at for i in range(*item[:2])) and isinstance(item[2], Degree | Denial))
+    ]
     spanned = {i for a, b, _ in kept for i in range(a, b)}
     return sorted([*kept, *((i, i + 1, sense) for i, sense in more if i not in spanned)], key=lambda item: item[0])
 
@@ -234,6 +252,8 @@ def _assumed(clause: Clause, index: int, manner: Manner) -> bool:
     if manner.question:
         if lexicon.ONLY_ASKED & set(before) or ("or" in words and len(clause.attributes) > 1):
             return True
+    elif manner.advice and words[0] in lexicon.ADVICE and clause.attributes[index][2].good:
+        return True
     elif (manner.advice or words[0] in lexicon.ADVICE) and not definite:
         advice = [i for i, word in enumerate(words) if word in lexicon.ADVICE]
         prevented = any(i < first <= i + 8 for i in advice) and not _OF_CLIP.intersection(words[max(advice) : first])

@@ -173,6 +173,8 @@ def sentences(tokens: Sequence[Token]) -> Iterator[list[Token]]:
 
 
 M = TypeVar("M")
+_Index = dict[str, dict[int, dict[tuple[str, ...], M]]]
+"""By first word and by how many follow: the words that do, and what the phrase means."""
 
 
 class Phrases(Generic[M]):
@@ -183,27 +185,27 @@ class Phrases(Generic[M]):
 
     def __init__(self, meanings: Mapping[str, M]) -> None:
         """Index `meanings` by the first word of each phrase."""
-        self._stems: dict[str, list[tuple[tuple[str, ...], M]]] = {}
-        self._exact: dict[str, list[tuple[tuple[str, ...], M]]] = {}
+        self._stems: _Index[M] = {}
+        self._exact: _Index[M] = {}
         for phrase, meaning in meanings.items():
             words = [t.text for t in tokens_of(plain(phrase.lstrip("=")))]
             if not words:
                 continue
             keys = words if phrase.startswith("=") else [stem_of(word) for word in words]
             index = self._exact if phrase.startswith("=") else self._stems
-            index.setdefault(keys[0], []).append((tuple(keys[1:]), meaning))
+            index.setdefault(keys[0], {}).setdefault(len(keys) - 1, {}).setdefault(tuple(keys[1:]), meaning)
         for index in (self._stems, self._exact):
-            for entries in index.values():
-                entries.sort(key=lambda entry: -len(entry[0]))
+            for first, lengths in index.items():
+                index[first] = dict(sorted(lengths.items(), reverse=True))
 
     def at(self, tokens: Sequence[Token], index: int) -> tuple[int, M] | None:
         """Give how many tokens the longest phrase at `index` takes, and its meaning; None if none starts there."""
         token = tokens[index]
         best: tuple[int, M] | None = None
         if exact := self._exact.get(token.text):
-            best = _longest(exact, tuple(t.text for t in tokens[index + 1 : index + 1 + len(exact[0][0])]))
+            best = _longest(exact, tuple(t.text for t in tokens[index + 1 : index + 1 + next(iter(exact))]))
         if stems := self._stems.get(token.stem):
-            found = _longest(stems, tuple(t.stem for t in tokens[index + 1 : index + 1 + len(stems[0][0])]))
+            found = _longest(stems, tuple(t.stem for t in tokens[index + 1 : index + 1 + next(iter(stems))]))
             if found and (best is None or found[0] > best[0]):
                 best = found
         return best
@@ -221,11 +223,11 @@ class Phrases(Generic[M]):
                 index += 1
 
 
-def _longest(entries: list[tuple[tuple[str, ...], M]], ahead: tuple[str, ...]) -> tuple[int, M] | None:
-    """Give the first of the entries, which are sorted longest first, whose words are those ahead."""
-    for rest, meaning in entries:
-        if ahead[: len(rest)] == rest:
-            return len(rest) + 1, meaning
+def _longest(lengths: Mapping[int, Mapping[tuple[str, ...], M]], ahead: tuple[str, ...]) -> tuple[int, M] | None:
+    """Give the longest phrase, of those sorted longest first, whose words behind the first are those ahead."""
+    for length, phrases in lengths.items():
+        if length <= len(ahead) and (rest := ahead[:length]) in phrases:
+            return length + 1, phrases[rest]
     return None
 
 
