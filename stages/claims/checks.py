@@ -28,7 +28,7 @@ from stages.claims.options import (
     normal,
     yes_or_no,
 )
-from stages.claims.places import Where, clash, things_of
+from stages.claims.places import Where, clash, same_thing, things_of
 from stages.claims.praise import praised
 from stages.claims.reading import Manner, Mention, Read, Reader, sentences_of
 from stages.claims.times import SLACK, When
@@ -79,6 +79,7 @@ _ASIDE = re.compile(
 """Parts of a clause that speak of another thing than its subject."""
 _ONLY = listed("only solely exclusively merely nowhere confined limited restricted")
 """Words by which a time or place is said to be the only one."""
+_PIECE = re.compile(r"[.,;:!?]")
 _ASKING = listed("""
     what which who whom whose when where why how whereabouts in at on from to for by during so and but tell describe name
     list give explain sum say please pick
@@ -222,7 +223,9 @@ class _Pair:
         self.open_to_no = bool(opening) and opening[0] in _AUXILIARIES
         if not self.asked.options and pair.form == "open" and opening and opening[0].strip(",'s") not in _ASKING:
             # A question that wants a yes or no, whatever it is filed under.
-            self.yes_no = yes_or_no(pair.answer) is not None and after_yes_or_no(pair.answer) != pair.answer
+            told = _PIECE.split(plain(pair.answer).strip())[0]
+            brief = self.open_to_no and len(told.split()) <= 5
+            self.yes_no = yes_or_no(pair.answer) is not None and (brief or after_yes_or_no(pair.answer) != pair.answer)
         self.letter, rest = chosen(pair.answer) if self.asked.options else ("", pair.answer)
         self.option = next((o for o in self.asked.options if o.letter == self.letter), None)
         if self.asked.options and self.option is None:
@@ -297,6 +300,8 @@ class _Pair:
         ]
 
     def _premises(self) -> list[Mention]:
+        if self.open_to_no and not self.asked.options:
+            return []  # "Is it bad enough to spoil it?" takes nothing for granted
         if any(m.states & ABSENT for o in self.asked.options for m in self._option_mentions(o)):
             return []
         # "How well is the noise controlled?" takes nothing for granted; what a question denies it may only ask about.
@@ -494,7 +499,7 @@ class _Pair:
             if mention.where.says and not any(f.where for f in facts):
                 return False
             if mention.where.says and not any(
-                f.where and (f.where.things & mention.where.things or f.where.grid or f.where.whole) for f in facts
+                f.where and (f.where.things & mention.where.things or _within(mention.where, f.where)) for f in facts
             ):
                 return False
             if mention.bare and mention.states == PRESENT and not mention.whens and not mention.where.says:
@@ -665,7 +670,7 @@ class _Pair:
         said = _union(spans)
         words = f"it says {_spans(said, duration)}; {told}"
         if whole:
-            return words if asked and _length(said) < 0.6 * duration else ""
+            return words if asked and _length(said) < 0.65 * duration else ""
         padded = [(a - SLACK, b + SLACK) for a, b in known]
         for when in spans:
             if when.kind == "point" and not any(a <= when.end and when.start <= b for a, b in padded):
@@ -747,7 +752,7 @@ class _Pair:
             places
             and said
             and not self.sworn_answer
-            and not any(said & p.things for p in places)
+            and not any(same_thing(said, p.things) for p in places)
             and (self.asks_thing or not self.answer.mentions)
         ):
             yield Doubt(check="place", why=f"known is {places[0].quote!r}", quote=self.pair.answer[:80])

@@ -44,6 +44,7 @@ DENYING = lexicon.SEEN | frozenset(
         cannot seen absent nothing in the video clip of kind sort a an
     """)
 )
+_OPENING = frozenset(listed("the it its they this his her their there it's they're there's you one"))
 _PARTING = frozenset([",", "while", "but", "whereas", "and", "then"])
 NOT = frozenset(listed("no not never neither nor isn't aren't wasn't weren't"))
 _LOSS = frozenset(
@@ -280,7 +281,8 @@ class Clause:
             if text in {",", "and", ":"} and self.tokens[min(index + 1, first)].text not in {"or", "nor"}:
                 ahead = [t.text for t in self.tokens[index + 1 : index + 6]]
                 stop = next((i for i, w in enumerate(ahead) if w in {",", "and", "or", "nor"}), len(ahead))
-                if any(w in lexicon.VERBS for w in ahead[:stop]):
+                opens = text == "," and ahead[:1] and ahead[0] in _OPENING
+                if opens or any(w in lexicon.VERBS for w in ahead[:stop]):
                     return False
         return first - start <= 30
 

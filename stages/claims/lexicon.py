@@ -300,7 +300,7 @@ _BAD: tuple[tuple[tuple[str, ...], tuple[str, ...], str], ...] = (
             out; motion freeze; playback hangs; playback freeze; glitchy playback; stammer; stammers;
             studder; lags behind; time stands still; freezing; stall; stalling; lag; laggy; hiccup; hitch;
             dropped frames; frame drop; drops frames; frame loss; skipped frames; frame skipping; =skips;
-            stands still; stand still; standstill; holds still; goes still; grinds to a halt; stands frozen;
+            stands still; stand still; standstill; picture holds still; image holds still; video holds still; goes still; grinds to a halt; stands frozen;
             seizes up; stops moving; frame stays on one frame; repeats itself; stops for; interruption;
             interrupt; comes to a halt; stuck; =pauses; =pause; =buffering; rebuffering; playback stops;
             video stops; picture stops; movement stops; interrupted playback; stop and go; stop start; stops
@@ -511,7 +511,7 @@ _GOOD: tuple[tuple[tuple[str, ...], str], ...] = (
     (
         ("camera shake",),
         """
-            steady; stable; steadiness; rock solid; well stabilized; locked off; tripod steady; stabilized;
+            steady; stable; steadiness; hold still; keep still; stay still; stays put; holds steady; sits still; camera is calm; camera stays calm; calm camera; static camera; static shot; calm framing; rock solid; well stabilized; locked off; tripod steady; stabilized;
             smooth camera; camera is still; rock steady
         """,
     ),
@@ -655,7 +655,7 @@ _DEGREES: tuple[tuple[int, str], ...] = (
     (
         MODERATE,
         """
-            moderate; medium; middling; intermediate; average degree; medium strength; middle of the scale;
+            moderate; medium; =middling; intermediate; average degree; medium strength; middle of the scale;
             in between; halfway up the scale; mid level; neither slight nor severe; neither mild nor severe;
             middle of the range; of middling strength; medium degree; so so; to a medium degree; to a medium
             extent; medium extent; to a fair degree; half way up the scale; mid scale; mid range; average
@@ -719,7 +719,7 @@ _DEGREES: tuple[tuple[int, str], ...] = (
             severe; extreme; very severe; extremely severe; drastic; overwhelming; terrible; awful;
             horrible; massive; ruinous; drowns in; drowned in; drown; swamped; smothered; grotesque;
             painfully; blatant; glaring; hideous; nothing can be recognized; nothing can be recognised;
-            nothing is recognizable; cannot be recognized; unrecognizable; beyond repair; =completely; =fully; =purely; =absolutely;
+            nothing is recognizable; cannot be recognized; unrecognizable; beyond repair; =completely; can't see a thing; cannot see a thing; can't see anything; cannot see anything; =fully; =purely; =absolutely;
             =utterly; =wildly; =wild; swallowed; obliterated; obliterates; wipes out; wiped out;
             exceedingly; shocking; excruciating; monstrous; enormous; tremendous; buried; buries; complete
             loss; =totally; =wholly; entirely gone; almost entirely; unbearable; intolerable; devastating;
@@ -891,7 +891,7 @@ OF_PICTURE = frozenset(
             lines impression camerawork view film material quality and or but in on at with to from over as than
             throughout there all because due again enough for since until when where even before after by only
             too during outlines contours blacks whites palette tonality reproduction result noise grain overall
-            at all framing pan pans element subject region
+            at all framing pan pans everything all element subject region
         """)
     )
 )

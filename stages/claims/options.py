@@ -16,7 +16,9 @@ _CHOSEN = re.compile(
 _WHO = r"(?:it|they|he|she|you|we|i|that|this|there|one|some|both|all of (?:it|them)|the \w+)"
 _DOES = r"(?:do|does|did|is|are|am|was|were|has|have|had|can|could|will|would|should|must|may|might)"
 _YES = re.compile(
-    r"^\W*(?:yes|yeah|yep|yup|aye|yea|correct|indeed|certainly|definitely|absolutely|right|true|precisely|exactly"
+    r"^\W*(?:yes|yeah|yep|yup|aye|yea|correct|indeed|certainly|definitely|absolutely|right|true|precisely|exactly|easily"
+    r"|as \w+ as (?:it gets|can be|they come|it comes|ever|anything|you could|one could|it could)|perfectly|very|extremely"
+    r"|like (?:water|silk|butter|clockwork|glass|a (?:rock|dream|river|charm|statue))"
     r"|it's true|very much|of course|sure|surely|unfortunately,? yes|sadly,? yes|i'm afraid (?:so|yes|it is|it does)"
     r"|without (?:a )?(?:doubt|question)|affirmative|somewhat|quite|clearly|undoubtedly|unquestionably|totally|entirely"
     r"|completely|perfectly|always|naturally|agreed|so it (?:is|does|seems)|i(?: would|'d) say so|i (?:think|guess"
@@ -30,7 +32,7 @@ _YES = re.compile(
 _NO = re.compile(
     r"^\W*(?:no|nope|nah|nay|not|never|none|hardly|scarcely|barely|neither|false|wrong|incorrect|negative|nothing|nowhere"
     r"|far from (?:it|that)|on the contrary|quite the (?:opposite|contrary|reverse)|the (?:opposite|contrary|reverse)"
-    r"|at no (?:point|time|moment|stage)|by no means|in no way|under no circumstances|no way|anything but|nobody|no one"
+    r"|(?:doesn't|does not|didn't|don't|isn't|wasn't|hasn't|can't|won't|couldn't|wouldn't) \w+|at no (?:point|time|moment|stage)|by no means|in no way|under no circumstances|no way|anything but|nobody|no one"
     r"|i(?: would|'d) not say so|i (?:don't|do not|wouldn't|would not|doubt|can't|cannot|couldn't)\b|i'm afraid (?:not|it (?:isn't"
     r"|doesn't))|afraid not|you (?:wish|aren't|won't)|don't worry|rarely|seldom|impossible|no chance|fortunately not"
     r"|unfortunately not|sadly not|thankfully not|luckily not|it's (?:not|anything but|far from|no)\b"

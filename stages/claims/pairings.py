@@ -169,7 +169,7 @@ _LINES: tuple[tuple[str, tuple[tuple[Sense, str], ...]], ...] = (
             ),
             (
                 Sense(("quality switch",), (), good=True),
-                "constant consistent same unchanged keep keeps kept hold holds held maintain maintains maintained even",
+                "stable steady constant consistent same unchanged keep keeps kept hold holds held maintain maintains maintained even",
             ),
         ),
     ),
@@ -194,6 +194,8 @@ def paired(tokens: Sequence[Token], taken: frozenset[int]) -> list[tuple[int, Se
         if meanings is None:
             continue
         before = index - 1
+        if index > 2 and tokens[before].text in _DETERMINERS and tokens[index - 2].text in lexicon.COPULAS:
+            before = index - 3  # "how stable is the stream"
         if before >= 0 and before not in taken and (sense := meanings.get(tokens[before].text)):
             found.setdefault(before, sense)
         for at in range(index + 1, min(index + 1 + _REACH, len(tokens))):

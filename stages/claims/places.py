@@ -182,7 +182,7 @@ def things_of(text: str) -> frozenset[str]:
 
 def described(text: str) -> Where:
     """Read an expert's own words for a place, which may be bare ("left side", "face of the singer")."""
-    found = where_in(f"in the {text}")
+    found = where_in(f"in the {text.removeprefix('the ')}")
     both = where_in(text)
     return Where(
         found.rows | both.rows,
@@ -200,7 +200,7 @@ def clash(said: Where, known: Iterable[Where], asked: bool) -> bool:
 
 
 def _differ(said: Where, known: Where, asked: bool) -> bool:
-    if _same_thing(said.things, known.things):
+    if same_thing(said.things, known.things):
         # The same thing is named; another side of the frame is still another place.
         return _apart(said.columns, known.columns) or _apart(said.rows, known.rows)
     if _apart(said.rows, known.rows) or _apart(said.columns, known.columns):
@@ -216,7 +216,7 @@ def _differ(said: Where, known: Where, asked: bool) -> bool:
     return asked and bool(said.things) and bool(known.things) and not (said.depth and said.depth == known.depth)
 
 
-def _same_thing(said: frozenset[str], known: frozenset[str]) -> bool:
+def same_thing(said: frozenset[str], known: frozenset[str]) -> bool:
     """Whether one thing is named in both; that both are of a person is not enough, where more is said."""
     person = {stem_of("person")}
     more, other = said - person, known - person

@@ -22,6 +22,8 @@ from stages.claims.words import Phrases, Token, listed, plain, sentences, tokens
 _OF_CLIP = listed("here this its it now currently present video clip footage recording")
 _PRONOUNS = listed("it it's they they're that that's there there's this he she he's she's i you we what what's")
 _OWNERS = listed("the his her its their my a an")
+_OF_ANYTHING = listed("stable steady unstable unsteady restless")
+"""Words of the camera, unless they are said of something else: "the stream is stable"."""
 _FAILS = listed("""
     awful terrible bad poor horrible dreadful lousy lacking missing atrocious abysmal hopeless rubbish dire appalling
     insufficient inadequate disastrous
@@ -232,14 +234,17 @@ def _subject(clause: Clause, said: str) -> Where:
 
 def _with_pairings(tokens: Sequence[Token], items: list[tuple[int, int, Found]]) -> list[tuple[int, int, Found]]:
     """Add what is said by two words apart; it outweighs a degree or denial that its word may be elsewhere."""
-    taken = frozenset(i for a, b, found in items if found is None or isinstance(found, Sense) for i in range(a, b))
+    taken = frozenset(
+        i
+        for a, b, found in items
+        if (found is None or isinstance(found, Sense)) and not (b - a == 1 and tokens[a].text in _OF_ANYTHING)
+        for i in range(a, b)
+    )
     more = paired(tokens, taken)
     if not more:
         return items
     at = dict(more)
-    kept = [
-        item for item in items if not (any(i in at for i in range(*item[:2])) and isinstance(item[2], Degree | Denial))
-    ]
+    kept = [item for item in items if not (any(i in at for i in range(*item[:2])) and (item[2] is not None))]
     spanned = {i for a, b, _ in kept for i in range(a, b)}
     return sorted([*kept, *((i, i + 1, sense) for i, sense in more if i not in spanned)], key=lambda item: item[0])
 

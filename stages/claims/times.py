@@ -162,6 +162,9 @@ _BRIEF = re.compile(
     r"|for a split second"
     r"|only once|for a short while|transient|a passing|temporar(?:y|ily))\b"
 )
+_LATE = re.compile(
+    r"\b(?:to|till|until) the (?:very |bitter )?(?:end|last)\b(?! \w*(?: \w+)? of the (?:frame|street|room))"
+)
 _COUNTED = re.compile(r"\d|second|until|till|up to|(?:from|between) the|to the")
 _HINT = re.compile(
     r"\d|second|begin|start|end|middle|mid|half|third|quarter|throughout|whole|entire|full|all |brief|moment"
@@ -214,6 +217,8 @@ def _each(text: str, duration: float) -> Iterator[tuple[When, int]]:
             kind = "onset"
         late = (kind == "offset" or way in {"before", "by", "prior to"}) and kind != "onset"
         yield When(kind, *((0.0, at) if late else (at, max(at, duration))), match.start()), match.end()
+    for match in _LATE.finditer(text):
+        yield When("offset", 0.0, duration, match.start()), match.end()
     for match in _EDGE.finditer(text):
         if (match["what"] or match["n"]) and (part := _edge(match, duration)):
             yield When("span" if match["n"] else "part", *part, match.start()), match.end()
