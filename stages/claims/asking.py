@@ -27,7 +27,8 @@ _WHERE = re.compile(
 _TIMELINE = re.compile(r"\b(?:where|whereabouts) in the (?:video|clip|footage|recording|timeline|vid)\b")
 _ADVICE = re.compile(
     r"\b(?:should|how (?:can|could|would|do|to|might|does one)|fix|cure|improve|avoid|prevent|tips?|advice|advise"
-    r"|recommend|suggest|remedy|next (?:time|ride|take|shoot)|do about|get rid|save|rescue|repair|what (?:would|could) you"
+    r"|recommend|suggest|remedy|next (?:time|ride|take|shoot)|do about|get rid|save|rescue|repair|what (?:would"
+    r"|could) you"
     r"|what (?:would|could) (?:help|have)|way to|in the edit|in post)\b"
 )
 _STRENGTH = re.compile(

@@ -74,14 +74,16 @@ _LEVEL_ASKED = ("quality", "level", "rate", "rating", "grade", "verdict", "score
 
 
 _ASIDE = re.compile(
-    r"\b(?:since|because|which|although|though|but|while|whereas|unlike|except|despite|than|as|so|without|nor|not)\b[^,]*"
+    r"\b(?:since|because|which|although|though|but|while|whereas|unlike|except|despite|than|as|so|without|nor"
+    r"|not)\b[^,]*"
 )
 """Parts of a clause that speak of another thing than its subject."""
 _ONLY = listed("only solely exclusively merely nowhere confined limited restricted")
 """Words by which a time or place is said to be the only one."""
 _PIECE = re.compile(r"[.,;:!?]")
 _ASKING = listed("""
-    what which who whom whose when where why how whereabouts in at on from to for by during so and but tell describe name
+    what which who whom whose when where why how whereabouts in at on from to for by during so and but tell
+    describe name
     list give explain sum say please pick
 """)
 """First words of questions that want more than yes or no."""

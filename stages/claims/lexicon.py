@@ -300,7 +300,8 @@ _BAD: tuple[tuple[tuple[str, ...], tuple[str, ...], str], ...] = (
             out; motion freeze; playback hangs; playback freeze; glitchy playback; stammer; stammers;
             studder; lags behind; time stands still; freezing; stall; stalling; lag; laggy; hiccup; hitch;
             dropped frames; frame drop; drops frames; frame loss; skipped frames; frame skipping; =skips;
-            stands still; stand still; standstill; picture holds still; image holds still; video holds still; goes still; grinds to a halt; stands frozen;
+            stands still; stand still; standstill; picture holds still; image holds still; video holds still; goes
+            still; grinds to a halt; stands frozen;
             seizes up; stops moving; frame stays on one frame; repeats itself; stops for; interruption;
             interrupt; comes to a halt; stuck; =pauses; =pause; =buffering; rebuffering; playback stops;
             video stops; picture stops; movement stops; interrupted playback; stop and go; stop start; stops
@@ -454,7 +455,22 @@ _BAD: tuple[tuple[tuple[str, ...], tuple[str, ...], str], ...] = (
     (
         ("color cast",),
         (),
-        "color cast; color tint; green tint; blue tint; yellow tint; red tint; color shift; green cast; green tinge; green hue; green haze; green veil; blue cast; blue tinge; blue hue; blue haze; blue veil; yellow cast; yellow tinge; yellow hue; yellow haze; yellow veil; red cast; red tinge; red hue; red haze; red veil; magenta cast; magenta tinge; magenta hue; magenta haze; magenta veil; purple cast; purple tinge; purple hue; purple haze; purple veil; orange cast; orange tinge; orange hue; orange haze; orange veil; pink cast; pink tinge; pink hue; pink haze; pink veil; cyan cast; cyan tinge; cyan hue; cyan haze; cyan veil; greenish cast; greenish tinge; greenish hue; greenish haze; greenish veil; bluish cast; bluish tinge; bluish hue; bluish haze; bluish veil; yellowish cast; yellowish tinge; yellowish hue; yellowish haze; yellowish veil; reddish cast; reddish tinge; reddish hue; reddish haze; reddish veil; pinkish cast; pinkish tinge; pinkish hue; pinkish haze; pinkish veil; warm cast; warm tinge; warm hue; warm haze; warm veil; cold cast; cold tinge; cold hue; cold haze; cold veil; greenish; bluish; reddish; yellowish; pinkish; purplish; sickly green; tinted green; tinted blue; tinted in blue; tinted in green; drenched in green; everything is green; looks green; looks too green; color tone; wrong white balance; white balance is off; white balance is wrong; white balance off; too warm; too cold; orange tint; pink tint; magenta tint; purple tint; cyan tint; turned green; turned blue; turned purple; jaundiced",
+        "color cast; color tint; green tint; blue tint; yellow tint; red tint; color shift; green cast; green "
+        "tinge; green hue; green haze; green veil; blue cast; blue tinge; blue hue; blue haze; blue veil; "
+        "yellow cast; yellow tinge; yellow hue; yellow haze; yellow veil; red cast; red tinge; red hue; red "
+        "haze; red veil; magenta cast; magenta tinge; magenta hue; magenta haze; magenta veil; purple cast; "
+        "purple tinge; purple hue; purple haze; purple veil; orange cast; orange tinge; orange hue; orange "
+        "haze; orange veil; pink cast; pink tinge; pink hue; pink haze; pink veil; cyan cast; cyan tinge; cyan "
+        "hue; cyan haze; cyan veil; greenish cast; greenish tinge; greenish hue; greenish haze; greenish veil; "
+        "bluish cast; bluish tinge; bluish hue; bluish haze; bluish veil; yellowish cast; yellowish tinge; "
+        "yellowish hue; yellowish haze; yellowish veil; reddish cast; reddish tinge; reddish hue; reddish haze; "
+        "reddish veil; pinkish cast; pinkish tinge; pinkish hue; pinkish haze; pinkish veil; warm cast; warm "
+        "tinge; warm hue; warm haze; warm veil; cold cast; cold tinge; cold hue; cold haze; cold veil; "
+        "greenish; bluish; reddish; yellowish; pinkish; purplish; sickly green; tinted green; tinted blue; "
+        "tinted in blue; tinted in green; drenched in green; everything is green; looks green; looks too green; "
+        "color tone; wrong white balance; white balance is off; white balance is wrong; white balance off; too "
+        "warm; too cold; orange tint; pink tint; magenta tint; purple tint; cyan tint; turned green; turned "
+        "blue; turned purple; jaundiced",
     ),
     (
         ("lens dirt",),
@@ -511,7 +527,9 @@ _GOOD: tuple[tuple[tuple[str, ...], str], ...] = (
     (
         ("camera shake",),
         """
-            steady; stable; steadiness; hold still; keep still; stay still; stays put; holds steady; sits still; camera is calm; camera stays calm; calm camera; static camera; static shot; calm framing; rock solid; well stabilized; locked off; tripod steady; stabilized;
+            steady; stable; steadiness; hold still; keep still; stay still; stays put; holds steady; sits still;
+            camera is calm; camera stays calm; calm camera; static camera; static shot; calm framing; rock solid;
+            well stabilized; locked off; tripod steady; stabilized;
             smooth camera; camera is still; rock steady
         """,
     ),
@@ -719,7 +737,8 @@ _DEGREES: tuple[tuple[int, str], ...] = (
             severe; extreme; very severe; extremely severe; drastic; overwhelming; terrible; awful;
             horrible; massive; ruinous; drowns in; drowned in; drown; swamped; smothered; grotesque;
             painfully; blatant; glaring; hideous; nothing can be recognized; nothing can be recognised;
-            nothing is recognizable; cannot be recognized; unrecognizable; beyond repair; =completely; can't see a thing; cannot see a thing; can't see anything; cannot see anything; =fully; =purely; =absolutely;
+            nothing is recognizable; cannot be recognized; unrecognizable; beyond repair; =completely; can't see a
+            thing; cannot see a thing; can't see anything; cannot see anything; =fully; =purely; =absolutely;
             =utterly; =wildly; =wild; swallowed; obliterated; obliterates; wipes out; wiped out;
             exceedingly; shocking; excruciating; monstrous; enormous; tremendous; buried; buries; complete
             loss; =totally; =wholly; entirely gone; almost entirely; unbearable; intolerable; devastating;
@@ -936,9 +955,12 @@ ADVICE = frozenset(
         eliminate suppress mitigate should could would might may help helps helped helping can if recommended
         recommend try consider ensure use using instead add increase raise choose improve correct counter cure
         curb tame limit eliminates avoids prevents reduces otherwise must will need needs combat tackle address
-        cut stop keep set apply switch usually typically often generally commonly tends dial bring brace pop grab drop crank pull push
-        brighten darken lift boost strap close meter shoot film record encode export denoise sharpen grade lock let hire buy
-        wait hold aim ask tell specify render upscale stabilise stabilize wipe pan pick prefer swap replace expose retake
+        cut stop keep set apply switch usually typically often generally commonly tends dial bring brace pop grab
+        drop crank pull push
+        brighten darken lift boost strap close meter shoot film record encode export denoise sharpen grade lock let
+        hire buy
+        wait hold aim ask tell specify render upscale stabilise stabilize wipe pan pick prefer swap replace expose
+        retake
         reshoot filter fit attach upgrade slow lean fasten warm calibrate adjust tweak restore repair treat crop shade
         illuminate request give find check open smooth shift
     """)

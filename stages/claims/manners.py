@@ -27,7 +27,8 @@ _STRAY: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "a placeholder",
         re.compile(
-            r"<[^<>\n]{0,60}>|\{\{?[^{}\n]{0,60}\}|\[(?:insert|attribute|level|degree|name|time|place|your|distortion)[^\]\n]{0,40}\]|\b(?:TODO|TBD|XXX)\b",
+            r"<[^<>\n]{0,60}>|\{\{?[^{}\n]{0,60}\}|\[(?:insert|attribute|level|degree|name|time|place|your"
+            r"|distortion)[^\]\n]{0,40}\]|\b(?:TODO|TBD|XXX)\b",
             re.I,
         ),
     ),

@@ -84,13 +84,15 @@ _LINES: tuple[tuple[str, tuple[tuple[Sense, str], ...]], ...] = (
             (
                 Sense(("low contrast",), ("desaturation", "underexposure", "overexposure")),
                 """
-                    gone lacking missing thin feeble lost absent lack lacks poor weak low lower insufficient flat flattened
+                    gone lacking missing thin feeble lost absent lack lacks poor weak low lower insufficient flat
+                    flattened
                     limp lackluster starved faint reduced
                 """,
             ),
             (
                 Sense(("high contrast",), ("overexposure", "underexposure")),
-                "harsh excessive brutal fierce exaggerated violent aggressive overdone stark pushed boosted cranked strong",
+                "harsh excessive brutal fierce exaggerated violent aggressive overdone stark pushed boosted "
+                "cranked strong",
             ),
             (
                 Sense(("low contrast", "high contrast"), (), good=True),
@@ -103,7 +105,8 @@ _LINES: tuple[tuple[str, tuple[tuple[Sense, str], ...]], ...] = (
         (
             (
                 _BLUR,
-                "off missed misses miss lost wrong gone hunts hunting drifts slips slipped shot poor bad wanders lacking",
+                "off missed misses miss lost wrong gone hunts hunting drifts slips slipped shot poor bad "
+                "wanders lacking",
             ),
             (
                 Sense(("spatial blur",), (), good=True),
@@ -117,7 +120,8 @@ _LINES: tuple[tuple[str, tuple[tuple[Sense, str], ...]], ...] = (
             (
                 _BLUR,
                 """
-                    dissolve dissolves melt melts melted melting vague lost dissolved disappear disappears vanish vanishes
+                    dissolve dissolves melt melts melted melting vague lost dissolved disappear disappears vanish
+                    vanishes
                     unreadable illegible gone run smudged woolly mush mushy indistinct
                 """,
             ),
@@ -130,7 +134,8 @@ _LINES: tuple[tuple[str, tuple[tuple[Sense, str], ...]], ...] = (
             (
                 _UNEVEN,
                 """
-                    break breaks halt halts stop stops stick sticks catch catches hang hangs jump jumps skip skips hop hops
+                    break breaks halt halts stop stops stick sticks catch catches hang hangs jump jumps skip skips
+                    hop hops
                     uneven hesitate hesitates hesitant falter falters stumble stumbles interrupted ragged broken bumpy
                     disjointed fitful limp limps hobbles trips jumpy irregular
                 """,
@@ -147,8 +152,10 @@ _LINES: tuple[tuple[str, tuple[tuple[Sense, str], ...]], ...] = (
             (
                 _SHAKE,
                 """
-                    jerk jerks jerking bump bumps bumping tremble trembles trembling lurch lurches lurching bob bobs bobbing
-                    swing swings swinging rock rocks jiggle jiggles jiggling quiver quivers quivering twitch twitches hop
+                    jerk jerks jerking bump bumps bumping tremble trembles trembling lurch lurches lurching bob
+                    bobs bobbing
+                    swing swings swinging rock rocks jiggle jiggles jiggling quiver quivers quivering twitch
+                    twitches hop
                     hops hopping rattle rattles rattling judders lurch staggers staggering bouncing bounces bounce
                     jolting jolts jolted jogging sways swaying
                 """,
@@ -162,14 +169,17 @@ _LINES: tuple[tuple[str, tuple[tuple[Sense, str], ...]], ...] = (
             (
                 _SWITCH,
                 """
-                    dip dips drop drops collapse collapses fall falls plunge plunges plummet plummets crumble crumbles sink
-                    sinks nosedive nosedives deteriorate deteriorates worsen worsens tank tanks crash crashes slump slumps
+                    dip dips drop drops collapse collapses fall falls plunge plunges plummet plummets crumble
+                    crumbles sink
+                    sinks nosedive nosedives deteriorate deteriorates worsen worsens tank tanks crash crashes slump
+                    slumps
                     tumble tumbles switch switches pieces degrade degrades plummeted collapsed dropped
                 """,
             ),
             (
                 Sense(("quality switch",), (), good=True),
-                "stable steady constant consistent same unchanged keep keeps kept hold holds held maintain maintains maintained even",
+                "stable steady constant consistent same unchanged keep keeps kept hold holds held maintain "
+                "maintains maintained even",
             ),
         ),
     ),

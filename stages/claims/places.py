@@ -88,7 +88,8 @@ GENERIC = frozenset(
         movement camera light brightness shown visible seen appears appear affected affects affect strongly
         clearly same other whole overall most place zone strip band case fact result effect effects problem
         problems issue issues distortion distortions artifact artifacts blur noise flicker world main presence
-        lot bit color colors colour colours image tone tones hue hues halfway through much every everything everywhere sight display outset finish close conclusion
+        lot bit color colors colour colours image tone tones hue hues halfway through much every everything
+        everywhere sight display outset finish close conclusion
     """)
 )
 _BEHIND = frozenset(

@@ -24,7 +24,7 @@ _UNSURE = listed("""
 
 
 def praised(text: str) -> frozenset[str]:
-    """Give the things that a text praises, each in a clause that says nothing bad, of no other time, and in no doubt."""
+    """Give the things that a text praises, each in a clause that says nothing bad, and is sure of it at all times."""
     found: frozenset[str] = frozenset()
     for part in _PARTS.split(plain(text)):
         words = part.split()

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from stages.claims import lexicon
-from stages.claims.clauses import CAUSES, DENYING, PHRASES, SCALE, Clause, Degree, Denial, Found
+from stages.claims.clauses import CAUSES, DENYING, PHRASES, SCALE, Clause, Found
 from stages.claims.lexicon import ABSENT, PRESENT, Sense
 from stages.claims.pairings import paired
 from stages.claims.places import Where, described, things_of, where_in

@@ -86,9 +86,11 @@ _OPEN = re.compile(
     rf"sets in at|starting from|onwards from|prior to) {_ABOUT}(?P<a>{_TIME})"
 )
 _WAITS = re.compile(
-    r"\b(?:not|never|nothing|none|takes|waits?|holds? off|clean|calm|fine|isn't|doesn't|don't|didn't|only|hasn't|no \w+)\b"
+    r"\b(?:not|never|nothing|none|takes|waits?|holds? off|clean|calm|fine|isn't|doesn't|don't|didn't|only"
+    r"|hasn't|no \w+)\b"
     r"(?!.*\b(?:stop|stops|end|ends|cease|ceases|let up|go away|goes away|disappear|disappears|clear|recover|settle"
-    r"|last|lasts|over|gone|resumes?|restarts?|continues?|goes on|go on|moves? (?:again|on)|returns?|recovers?|ceased|settles?)\b)"
+    r"|last|lasts|over|gone|resumes?|restarts?|continues?|goes on|go on|moves? (?:again|on)|returns?|recovers?"
+    r"|ceased|settles?)\b)"
 )
 """Words before "until" by which something has only just begun then."""
 _POINT = re.compile(
@@ -104,7 +106,8 @@ _EDGE = re.compile(
     r"\b(?P<edge>first|opening|initial|last|final|closing|ending|middle|second|central|third|latter|former|early"
     r"|fourth) "
     rf"(?:(?P<n>\d{{1,4}}(?:\.\d{{1,2}})?|{_CARDINALS}|couple of|few|several)[ -]?)?"
-    r"(?P<what>(?:half|quarter)(?: a| of a|-)? ?second|seconds?|secs?|s\b|half|third|quarter|part|portion|moments?|frames?|section|stretch|stages?|two thirds"
+    r"(?P<what>(?:half|quarter)(?: a| of a|-)? ?second|seconds?|secs?|s\b|half|third|quarter|part|portion"
+    r"|moments?|frames?|section|stretch|stages?|two thirds"
     r"|fifth|(?<=[a-z\d])(?=[.,;:]|$))"
 )
 _PARTS: tuple[tuple[re.Pattern[str], float, float], ...] = tuple(
@@ -142,7 +145,8 @@ _WHOLE = re.compile(
     r"\bthroughout\b(?! (?:the |this |that |those |these )?(?:frame|picture|image|interval|stretch|seconds?|period"
     r"|first|last|second|\d))"
     r"|(?<!at the )(?<!of the )(?<!ing the )(?<!as a )(?<!er the )(?<!ke the )\b(?:whole|entire|full"
-    r"|complete) (?:thing|video|vid|film|movie|tape|footage|sequence|duration|time|length|recording|playback|shot|run|runtime|way)\b"
+    r"|complete) (?:thing|video|vid|film|movie|tape|footage|sequence|duration|time|length|recording|playback"
+    r"|shot|run|runtime|way)\b"
     r"|\ball (?:the way through|the time|along|through the)\b|\bfrom (?:the )?(?:very )?(?:start|beginning|first \w+"
     r"|opening \w+) "
     r"(?:to|till|until|through to) (?:the )?(?:very )?(?:finish|end|last|close|final)\b|\bfrom beginning to end\b"
