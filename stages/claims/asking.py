@@ -38,7 +38,8 @@ _STRENGTH = re.compile(
 _LASTS = re.compile(
     r"\b(?:(?:ever|finally|eventually|at (?:any|some) (?:point|time|stage)) (?:\w+ )?(?:go(?:es)? away|stop|end|cease"
     r"|calm|settle|let up|ease|disappear|vanish|clear|improve|recover|fade|die|quit|subside|leave|give (?:us|you|it) a)"
-    r"|(?:go away|let up|calm down|settle down|die down|clear up|wear off|die away|ease off|quieten down|quiet down)\b)"
+    r"|(?:go away|let up|calm down|settle down|die down|clear up|wear off|die away|ease off|quieten down|quiet down)\b"
+    r"|\b(?:stop|(?<!the )end|cease|settle|disappear|vanish|subside|fade)\W*$)"
 )
 _WHAT = frozenset(listed("what which who whose what's who's which's"))
 _LEADING = frozenset(listed("so and but now ok okay well then tell me exactly just ,"))

@@ -337,7 +337,8 @@ class _Pair:
                 yield from self._judge_verdicts(self.question)
         if not (self.asked.options and not self.yes_no):
             for mention in self.answer.mentions:
-                yield from self._judge(mention, asked=True)
+                if not (self.asks_end and mention.bare and not mention.states & PRESENT):
+                    yield from self._judge(mention, asked=True)
             yield from self._judge_verdicts(self.answer)
         if not self.yes_no and not self.asked.options:
             yield from self._bare_place()
@@ -382,8 +383,12 @@ class _Pair:
     def _wrong_no(self, asked_for: list[Mention]) -> str:
         """Say why No is wrong: everything that is asked for is so."""
         details = any(m.whens or m.where.says for m in asked_for)
-        if self._asks_of_another(asked_for):
+        if self._asks_of_another(asked_for) or self._tempered(asked_for):
             return ""
+        parts = _union(w for m in asked_for for w in m.whens if w.kind == "part")
+        known = _union(w for m in asked_for for f in self._known(m) for w in f.whens or ())
+        if parts and _overlap(parts, known) < 0.7 * _length(parts):
+            return ""  # "from the outset?" is a matter of how early that is
         if (len(asked_for) == 1 and not details) or " or " in self.asked.stem:
             for mention in asked_for:
                 turned = _turned(mention)
@@ -414,6 +419,18 @@ class _Pair:
             if self.polarity and known >= 0.95 * self.checker.reader.duration:
                 return f"it says that {mention.sense.covers[0]} ends; known is throughout"
         return ""
+
+    def _tempered(self, asked_for: Sequence[Mention]) -> bool:
+        """Whether the answer goes on to say what is so: "is it bad?" "no, only slight"."""
+        names = {name for m in asked_for for name in m.sense.covers}
+        return any(
+            names & set(m.sense.covers)
+            and m.states & PRESENT
+            and not m.states & ABSENT
+            and m.states != PRESENT
+            and not [*self._judge(m, asked=False)]
+            for m in self.answer.mentions
+        )
 
     def _asks_of_another(self, asked_for: Sequence[Mention]) -> bool:
         """Whether a yes/no question is about a thing where the attribute is not known, or may not be."""

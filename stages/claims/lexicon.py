@@ -103,7 +103,8 @@ _BAD: tuple[tuple[tuple[str, ...], tuple[str, ...], str], ...] = (
             wrong; wrong focus; focused on the wrong; out of the focal; unreadable; illegible; cannot be
             read; can't be read; unfocussed; defocussed; like through fog; greased lens; edges fall apart;
             edges are mush; nothing crisp; lost sharpness; loss of sharpness; softer than it should; far too
-            soft; too soft; soft as butter; hard to read; resolves nothing; lacks definition; lack of
+            soft; too soft; =softened; =softens; =softer; soft as butter; hard to read; resolves nothing; lacks
+            definition; lack of
             definition; lacks detail; lack of detail; fine detail is gone; detail is missing; no fine
             detail; detail lost; blurring; edges dissolve; loses its edges; edges are lost; nothing is
             sharp; no edge is sharp; without a sharp edge; misfocus; soft focus; unfocused; focus error;
@@ -371,8 +372,8 @@ _BAD: tuple[tuple[tuple[str, ...], tuple[str, ...], str], ...] = (
         """
             flicker; flickering; flash; shimmer; shimmers; shimmering; blinking; twinkle; twinkles;
             twinkling; scintillate; pulsation; pulsating; throb; throbs; throbbing; light pulses; light
-            dances; on and off; brighter and darker; darker and brighter; bright and dark; dark and bright;
-            lighter and darker; brightens and darkens; dims and brightens; brightness pumps; pumping
+            dances; on and off; =brighter and darker; =darker and brighter; =lighter and darker; brightens and
+            darkens; dims and brightens; brightness pumps; pumping
             brightness; pumps; brightness hops; brightness hunts; breathing light; light breathes; light
             wavers; wavering light; unsteady light; unstable light; unstable brightness; uneven light;
             restless light; nervous light; strobes; strobe light; strobe like; stroboscopic; candle light

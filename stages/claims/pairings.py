@@ -13,6 +13,7 @@ from stages.claims.lexicon import Sense
 from stages.claims.words import Token, listed
 
 _BLUR = Sense(("spatial blur",), ("motion blur", "compression artifact", "quality switch", "low resolution"))
+_LOST = Sense(_BLUR.covers, (*_BLUR.near, "overexposure", "underexposure", "noise", "low contrast", "block effect"))
 _SATURATION = ("desaturation", "oversaturation")
 _FLICKER = Sense(("flicker",), ("white balance flicker",))
 _UNEVEN = Sense(("stuttering", "low frame rate"), ("camera shake",))
@@ -118,7 +119,7 @@ _LINES: tuple[tuple[str, tuple[tuple[Sense, str], ...]], ...] = (
         "edges outlines contours lines details detail text lettering letters writing features texture textures",
         (
             (
-                _BLUR,
+                _LOST,
                 """
                     dissolve dissolves melt melts melted melting vague lost dissolved disappear disappears vanish
                     vanishes

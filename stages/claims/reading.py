@@ -212,6 +212,8 @@ class Reader:
             where = described(text)
         if not (clause.degrees or whens or where.says or states == ABSENT or fails):
             return []
+        if topic[-1].sense.good and clause.denials and not clause.degrees:
+            return []  # what "the corners aren't" denies is a virtue
         if topic[-1].sense.good and states == PRESENT and where.says:
             states = ABSENT  # where it is sharp, it is not blurred
         sense = topic[-1].sense
