@@ -188,7 +188,10 @@ def _read(recipe: ProjectRecipe, base: Path, config: str, means: Means, told: Cr
         every_pair = read_rows(base / recipe.pairs, Pair)
         wanted = [pair for pair in every_pair if recipe.only == "all" or pair.doubts]
         told.left_out["pairs that no check doubts"] = len(every_pair) - len(wanted)
-        for pair in wanted:
+        stills = Names(record for record in every if record.media.kind != "video")
+        shown = [pair for pair in wanted if stills.find(pair.record_id) is None]
+        told.left_out["pairs of still images"] = len(wanted) - len(shown)
+        for pair in shown:
             pairs[names.get(pair.record_id, f"{recipe.pairs}: {pair.id}")].append(pair)
         told.left_out["clips without a pair"] = len(records) - len(pairs)
         told.pairs = sum(map(len, pairs.values()))

@@ -247,7 +247,11 @@ def _quarantine_unasked_annotations(
         if (name := f"annotation:{annotation.id}") not in cited:
             source, file, line = gathered.annotation_rows[annotation.id]
             reason = "no pair of this annotation is in the corpus: "
-            reason += whys.get(name, "name stage3 in the recipe, or say more of the clip")
+            read = gathered.pairs.get(source)
+            nothing = "name stage3 in the recipe, or say more of the clip"
+            if len(gathered.annotations[record_id]) > 1:
+                nothing = "other notes of the clip agree more with the rest (pairs.notes), or it says too little"
+            reason += whys.get(name, nothing if read is None else f"none of {read.file!r} that may be used rests on it")
             gathered.quarantine.append(Quarantined(source=source, file=file, row=line, field=None, reason=reason))
 
 

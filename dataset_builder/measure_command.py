@@ -27,8 +27,8 @@ def measure(
 ) -> None:
     """Measure clips without a reference, second by second: brightness, stills, flicker, shake, blur, noise, blocks."""
     from dataset_builder.engine import LocalEngine
-    from dataset_builder.signal.measuring import measure_folder
     from dataset_builder.progress import tracker
+    from dataset_builder.signal.measuring import measure_folder
 
     kept = work or out.with_name(f"{out.name}.work")
     with tracker() as track:

@@ -72,6 +72,13 @@ class PairVerdict(msgspec.Struct, frozen=True, kw_only=True):
     answer: str | None = None
     edits: int = 0
 
+    def __post_init__(self) -> None:
+        """Hold the words to the verdict, as those of each reviewer are."""
+        if self.verdict == "edit" and not ((self.question or "").strip() and (self.answer or "").strip()):
+            raise ValueError(f"pair {self.pair_id!r}: an edited pair has its new question and answer")
+        if any(count < 0 for count in self.votes.values()):
+            raise ValueError(f"pair {self.pair_id!r}: votes are counts")
+
 
 class Acceptance(msgspec.Struct, frozen=True, kw_only=True):
     """What became of the pairs of one kind; each `_95` is the Wilson interval of its share of `pairs`."""

@@ -191,7 +191,9 @@ class PairsRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """Which of the question-answer pairs that can be made are taken.
 
     `budget` is the most a clip gives (None = all), 7 as in the paper (118,000 pairs of 16,000 clips), shared out by
-    `families`; what one family cannot fill goes to the others. `caps` are the largest shares that one value of a trait
+    `families`; what one family cannot fill goes to the others. `notes` is of how many of a clip's notes pairs are made
+    (None = all): those that agree most with the others, since two raters who disagree answer one question in two ways.
+    `caps` are the largest shares that one value of a trait
     may have over all pairs; what is above is left out, drawn by the seed.
     """
 
@@ -205,12 +207,15 @@ class PairsRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             "causal-analysis": 1,
         }
     )
+    notes: int | None = 1
     caps: dict[Trait, float] = msgspec.field(default_factory=lambda: {"yes-no": 0.55, "letter": 0.4})
 
     def __post_init__(self) -> None:
         """Refuse a budget of nothing, and shares that are none."""
         if self.budget is not None and self.budget < 1:
             raise ValueError(f"budget is 1 or more, got {self.budget}")
+        if self.notes is not None and self.notes < 1:
+            raise ValueError(f"notes is 1 or more, got {self.notes}")
         if any(wanted < 0 for wanted in self.families.values()):
             raise ValueError("families: each is given 0 pairs or more")
         for trait, cap in self.caps.items():

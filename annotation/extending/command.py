@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+_AMOUNT = re.compile(r"\d+(\.\d+)?")
+"""An amount that is written otherwise, or left empty by an unset variable, must not be taken for no cap."""
 
 
 def mount(app: typer.Typer) -> None:
@@ -38,10 +42,13 @@ def extend(
     from annotation.extending import extend as extending
     from dataset_builder.engine import LocalEngine
     from dataset_builder.progress import ERROR_CONSOLE, tracker
+    from schemas.errors import CallError
 
     def told(line: str) -> None:
         ERROR_CONSOLE.print(line, soft_wrap=True, highlight=False, markup=False)
 
+    if max_cost is not None and not _AMOUNT.fullmatch(max_cost):
+        raise CallError(f"--max-cost is dollars, such as 5 or 0.25, not {max_cost!r}")
     changes = [*(overrides or ()), *([] if max_cost is None else [f"max_cost={max_cost}"])]
     if dry_run:
         planned = extending.dry_run(recipe, out, changes)
@@ -51,5 +58,5 @@ def extend(
         means = extending.Means(LocalEngine(workers), work, timeout, track, told)
         done = extending.extend(recipe, out, changes, means)
     typer.echo(msgspec.json.encode(done).decode() if as_json else "\n".join(extending.show(done)))
-    if done.left or done.quarantined:
+    if done.left or done.quarantined or done.unreadable:
         raise typer.Exit(1)

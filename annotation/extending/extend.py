@@ -9,32 +9,36 @@ from pathlib import Path
 
 import msgspec
 
-from annotation.extending.generate import Generated, Plan, generate, plan, write_raw
+from annotation.extending.generate import Failure, Generated, Plan, generate, plan, write_raw
 from annotation.extending.ledger import Ledger, Summary
 from annotation.extending.prices import price_table, refuse_unpriced
 from annotation.extending.prompts import Note
 from annotation.extending.repeats import repeated
-from annotation.tasks import Names, read_clips, read_rows
+from annotation.labeling import nearest
+from annotation.tasks import Names, read_clips
 from dataset_builder.corpus import MANIFEST, read_manifest, write_jsonl
 from dataset_builder.engine import Engine, LocalEngine
+from dataset_builder.gathering.annotations import problem_of
 from dataset_builder.leftovers import mark_as_cache
 from dataset_builder.pairing.checking import checked, without_repeats
 from dataset_builder.pairing.choosing import choose
 from dataset_builder.pairing.making import draft
-from dataset_builder.pairing.measured import Measured, measured, measuring
+from dataset_builder.pairing.measured import Measured, measured, measuring, unlike_calibrated
+from dataset_builder.pairing.notes import agreeing
 from dataset_builder.pairing.traits import counts
 from dataset_builder.progress import Tracker, untracked
 from dataset_builder.signal import measuring as signal
 from dataset_builder.signal.calibration import COMMITTED, read_calibration
 from dataset_builder.signal.measuring import measure_stage
 from schemas.annotation import Annotation
-from schemas.errors import CallError, DataError
+from schemas.errors import CallError
 from schemas.extension import ExtendRecipe
 from schemas.levels import Level
 from schemas.manifest import Quarantined
 from schemas.pair import Doubt, Pair
 from schemas.recipe import digest, load, plain
 from schemas.record import Record
+from schemas.validate import Problem, read_jsonl
 from stages.claims.claim import Known
 
 PAIRS, LEFT_OUT, QUARANTINE = "pairs.jsonl", "left-out.jsonl", "quarantine.jsonl"
@@ -66,7 +70,8 @@ class LeftOut(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 class Extended(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What was made. `taken` and `doubted` count the pairs of `pairs.jsonl`: without doubts, and for people to decide.
 
-    `unmeasured` are clips whose pixels could not be asked, by reason. `left` are notes that a model was not asked
+    `unreadable` are clips whose files could not be measured, `unlike` counts those that are unlike what the probes of
+    the signal are calibrated on, by reason. `left` are notes that a model was not asked
     about, for the reason `stopped`; `spent` is what the ledger holds, None without a model.
     """
 
@@ -81,7 +86,8 @@ class Extended(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     doubtful: int
     left_out: dict[str, int]
     quarantined: int
-    unmeasured: dict[str, str]
+    unreadable: dict[str, str]
+    unlike: int
     left: int = 0
     stopped: str = ""
     spent: Summary | None = None
@@ -97,15 +103,17 @@ def extend(recipe_path: Path, out: Path | None, overrides: Sequence[str] = (), m
     folder = out or Path(f"{recipe.name}-pairs")
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not _is_ours(folder))):
         raise CallError(f"{str(folder)!r} exists and holds no pairs of this program: choose another folder with --out")
-    every = _known(recipe, recipe_path.parent)
+    read = _read(recipe, recipe_path.parent)
+    every = read.every
     folder.mkdir(parents=True, exist_ok=True)
     drafts: defaultdict[str, list[Pair]] = defaultdict(list)
     if recipe.templates:
         for known in every:
-            drafts[known.record.id] += draft(known, recipe.seed)
+            drafts[known.record.id] += draft(known, recipe.seed, recipe.pairs.notes)
     generated, spent = _generated(recipe, recipe_path.parent, folder, every, means)
     for pair in generated.pairs if generated else ():
         drafts[pair.record_id].append(pair)
+    failures = generated.quarantine if generated else []
     pixels = _pixels(recipe, recipe_path.parent, folder, every, means) if recipe.signal else None
     good: list[list[Pair]] = []
     doubtful: list[Pair] = []
@@ -122,10 +130,10 @@ def extend(recipe_path: Path, out: Path | None, overrides: Sequence[str] = (), m
     doubtful += told
     chosen = choose(good, recipe.pairs, recipe.seed)
     left_out += chosen.left_out
-    quarantine = [failure.row for failure in generated.quarantine] if generated else []
+    quarantine = [*read.quarantine, *(_row_of(failure, recipe, read) for failure in failures)]
     _write(folder, chosen.kept, doubtful, left_out, quarantine)
     if generated:
-        write_raw(folder / RAW, generated.quarantine)
+        write_raw(folder / RAW, failures)
     done = Extended(
         name=recipe.name,
         recipe=plain(recipe),
@@ -138,7 +146,8 @@ def extend(recipe_path: Path, out: Path | None, overrides: Sequence[str] = (), m
         doubtful=len(doubtful),
         left_out=dict(sorted(Counter(why for _, why in left_out).items())),
         quarantined=len(quarantine),
-        unmeasured=dict(sorted(pixels.failed(known.record for known in every).items())) if pixels else {},
+        unreadable=dict(sorted(pixels.unreadable(known.record for known in every).items())) if pixels else {},
+        unlike=sum(bool(unlike_calibrated(known.record.media)) for known in every) if pixels else 0,
         left=len(generated.left) if generated else 0,
         stopped=generated.stopped if generated else "",
         spent=spent,
@@ -160,11 +169,17 @@ def dry_run(recipe_path: Path, out: Path | None, overrides: Sequence[str] = ()) 
     prices = price_table(recipe.llm, base)
     refuse_unpriced(recipe.llm, prices, recipe.max_cost)
     path = _ledger_path(recipe, base, out or Path(f"{recipe.name}-pairs"))
-    notes = _notes(_known(recipe, base))
+    notes = _notes(_read(recipe, base).every, recipe.pairs.notes)
     if not path.is_file():
         return plan(notes, recipe.llm, None, prices)
     with Ledger(path, prices, recipe.max_cost) as ledger:
         return plan(notes, recipe.llm, ledger, prices)
+
+
+def _row_of(failure: Failure, recipe: ExtendRecipe, read: _Read) -> Quarantined:
+    """Name the note in the file of notes: that is what somebody can mend, or ask about again."""
+    line = read.lines[failure.raw.annotation]
+    return msgspec.structs.replace(failure.row, file=recipe.annotations, row=line)
 
 
 def _is_ours(folder: Path) -> bool:
@@ -172,22 +187,52 @@ def _is_ours(folder: Path) -> bool:
     return any((folder / name).exists() for name in (SUMMARY, LEDGER))
 
 
-def _known(recipe: ExtendRecipe, base: Path) -> list[Known]:
-    """Read the records and bring the annotations to them; every record that somebody annotated, by id."""
+@dataclass(frozen=True)
+class _Read:
+    """The clips of which something usable was said, by id; the lines of notes; and the notes that are none."""
+
+    every: list[Known]
+    lines: dict[str, int]
+    quarantine: list[Quarantined]
+
+
+def _read(recipe: ExtendRecipe, base: Path) -> _Read:
+    """Bring the annotations to their records. Raises CallError where nothing usable is said of any."""
     records = read_clips(recipe.clips, base)
-    names = Names(records)
+    names, by_id = Names(records), {record.id: record for record in records}
     level_of = _levels(base / recipe.clips.records)
     said: defaultdict[str, list[Annotation]] = defaultdict(list)
-    ids: set[str] = set()
-    for annotation in read_rows(base / recipe.annotations, Annotation):
-        if annotation.id in ids:
-            raise DataError(f"{recipe.annotations}: two annotations are called {annotation.id!r}")
-        ids.add(annotation.id)
-        said[names.get(annotation.clip, f"{recipe.annotations}: {annotation.id}")].append(annotation)
+    lines: dict[str, int] = {}
+    quarantine: list[Quarantined] = []
+    path = base / recipe.annotations
+    if not path.is_file():
+        near = nearest(path.name, [other.name for other in path.parent.glob("*")])
+        raise CallError(f"annotations: there is no file {recipe.annotations!r}{near}")
+    for line, annotation in read_jsonl(path, Annotation, recipe.annotations):
+        if isinstance(annotation, Problem):
+            reason, field, source = annotation.rule, annotation.field or None, ""
+        else:
+            name = names.find(annotation.clip)
+            source = "" if name is None else by_id[name].source
+            if name is None:
+                near = nearest(annotation.clip, [record.id.partition("/")[2] for record in records])
+                reason, field = f"no clip, or more than one, is meant by {annotation.clip!r}{near}", "clip"
+            elif annotation.id in lines:
+                reason, field = f"row {lines[annotation.id]} is called {annotation.id!r} too: give it another id", "id"
+            else:
+                reason, field = problem_of(annotation, by_id[name])
+            if not reason and name is not None:
+                lines[annotation.id] = line
+                said[name].append(annotation)
+                continue
+        quarantine.append(Quarantined(source=source, file=recipe.annotations, row=line, field=field, reason=reason))
     every = [Known(record, said[record.id], level_of(record)) for record in records if said.get(record.id)]
     if not every:
-        raise CallError(f"annotations: {recipe.annotations!r} says nothing of any clip of {recipe.clips.records!r}")
-    return every
+        first = f"; row {quarantine[0].row}: {quarantine[0].reason}" if quarantine else ""
+        raise CallError(
+            f"annotations: {recipe.annotations!r} says nothing of a clip of {recipe.clips.records!r}{first}"
+        )
+    return _Read(every, lines, quarantine)
 
 
 def _levels(records: Path) -> Callable[[Record], Level | None]:
@@ -203,8 +248,9 @@ def _levels(records: Path) -> Callable[[Record], Level | None]:
     return level_of
 
 
-def _notes(every: Iterable[Known]) -> list[Note]:
-    return [Note(known.record, annotation, known.level) for known in every for annotation in known.annotations]
+def _notes(every: Iterable[Known], count: int | None) -> list[Note]:
+    """List the notes that a model is asked about: of each clip those that agree most with the others."""
+    return [Note(known.record, note, known.level) for known in every for note in agreeing(known.annotations, count)]
 
 
 def _ledger_path(recipe: ExtendRecipe, base: Path, folder: Path) -> Path:
@@ -219,7 +265,7 @@ def _generated(
     prices = price_table(recipe.llm, base)
     refuse_unpriced(recipe.llm, prices, recipe.max_cost)
     with Ledger(_ledger_path(recipe, base, folder), prices, recipe.max_cost) as ledger:
-        made = generate(_notes(every), recipe.llm, ledger, track=means.track, told=means.told)
+        made = generate(_notes(every, recipe.pairs.notes), recipe.llm, ledger, track=means.track, told=means.told)
         return made, ledger.summary()
 
 
@@ -294,10 +340,12 @@ def show(done: Extended) -> list[str]:
         lines.append(f"{done.doubtful} pairs are doubted, for people to decide: {checks}")
     lines += [f"left out: {count} {why}" for why, count in done.left_out.items()]
     if done.quarantined:
-        lines.append(f"{done.quarantined} answers of the model are in {QUARANTINE}, what it said in {RAW}")
-    lines += [f"not measured: {name}: {why}" for name, why in list(done.unmeasured.items())[:10]]
-    if len(done.unmeasured) > 10:
-        lines.append(f"not measured: {len(done.unmeasured) - 10} more")
+        lines.append(f"{done.quarantined} notes, or a model's answers to them, are in {QUARANTINE} with the reason")
+    if done.unlike:
+        lines.append(f"{done.unlike} clips are too small, too slow or too short to be held to the signal")
+    lines += [f"not measured: {name}: {why}" for name, why in list(done.unreadable.items())[:10]]
+    if len(done.unreadable) > 10:
+        lines.append(f"not measured: {len(done.unreadable) - 10} more")
     if done.left:
         lines.append(f"{done.left} notes are left: {done.stopped}")
     return lines

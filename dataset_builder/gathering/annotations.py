@@ -13,6 +13,7 @@ from schemas.annotation import Annotation
 from schemas.errors import CallError
 from schemas.manifest import Quarantined
 from schemas.recipe import SourceRecipe
+from schemas.record import Record
 from schemas.sample import PLACEHOLDERS
 from schemas.validate import Problem, read_jsonl
 from stages.wording.taxonomy import DEGREES
@@ -50,6 +51,11 @@ def _annotation_problem(
         return "its clip is in quarantine", "clip"
     if annotation.id in gathered.annotation_rows:
         return f"another annotation is called {annotation.id!r}", "id"
+    return problem_of(annotation, record)
+
+
+def problem_of(annotation: Annotation, record: Record) -> tuple[str, str | None]:
+    """Say what of an annotation cannot be used for the clip of a record, and in which field; empty where all can."""
     text = msgspec.json.encode(annotation).decode()
     if found := next((p for p in PLACEHOLDERS if p in text), None):
         return f"the text holds {found}, which stands for media: write it otherwise", None

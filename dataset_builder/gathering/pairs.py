@@ -28,6 +28,9 @@ def gather_pairs(gathered: Gathered, source: SourceRecipe, folder: Path) -> None
         for line, verdict in read_jsonl(_file(source, folder, source.verdicts), PairVerdict, source.verdicts):
             if isinstance(verdict, Problem):
                 gathered.quarantine.append(_row(source, source.verdicts, line, verdict.field or None, verdict.rule))
+            elif verdict.pair_id in lines:
+                reason = f"{verdict.pair_id!r} is judged in row {lines[verdict.pair_id]} already: keep one"
+                gathered.quarantine.append(_row(source, source.verdicts, line, "pair_id", reason))
             else:
                 read.verdicts[verdict.pair_id] = verdict
                 lines[verdict.pair_id] = line

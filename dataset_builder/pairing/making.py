@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from dataset_builder.gathering.state import Gathered
 from dataset_builder.pairing.checking import Against, checked, without_repeats
 from dataset_builder.pairing.choosing import choose
+from dataset_builder.pairing.notes import agreeing
 from dataset_builder.pairing.reviewed import by_family_and_generator, doubts_told, refuse_unaccepted
 from dataset_builder.pairing.traits import counts
 from schemas.levels import Level
@@ -57,7 +58,9 @@ def make_pairs(
         read = reads.get(record.source)
         if read is not None or notes:
             known = Known(record, notes, level_of(record))
-            ready, drafted = _sorted_out(read.of.get(record_id, [])) if read else ([], draft(known, recipe.seed))
+            # What no reviewer has passed is checked, also where it was before: its note may have changed since.
+            given = read.of.get(record_id, []) if read else draft(known, recipe.seed, recipe.pairs.notes)
+            ready, drafted = [p for p in given if p.verdict], [p for p in given if not p.verdict]
             found = checked(drafted, known, against)
             made.doubtful += [pair for pair in found if pair.doubts]
             good, again = without_repeats([pair for pair in found if not pair.doubts])
@@ -79,15 +82,11 @@ def make_pairs(
     return made
 
 
-def _sorted_out(pairs: Sequence[Pair]) -> tuple[list[Pair], list[Pair]]:
-    """Part the pairs that a reviewer or the checks have passed from those that nobody has looked at."""
-    return [p for p in pairs if p.verdict or p.checks], [p for p in pairs if not (p.verdict or p.checks)]
-
-
-def draft(known: Known, seed: int) -> list[Pair]:
-    """Make all pairs of all annotations of one clip by templates."""
+def draft(known: Known, seed: int, notes: int | None = None) -> list[Pair]:
+    """Make all pairs of one clip by templates, of the `notes` that agree most with the others (None = all)."""
     seen = [text for annotation in known.annotations for text in texts_of(annotation)]
-    return [p for note in known.annotations for p in pairs(known.record, note, known.level, seed, seen)]
+    chosen = agreeing(known.annotations, notes)
+    return [pair for note in chosen for pair in pairs(known.record, note, known.level, seed, seen)]
 
 
 def whys_of_annotations(made: Made) -> dict[str, str]:

@@ -37,20 +37,15 @@ class Measured:
     of: Mapping[str, Measures]
     calibration: Calibration
 
-    def against(self, record: Record, claims: Sequence[Claim]) -> list[Doubt]:
-        """List the claims that the clip's own pixels contradict; none where it could not be measured."""
+    def against(self, record: Record, claims: Sequence[Claim]) -> list[Doubt] | None:
+        """List the claims that the clip's own pixels contradict; None where it could not be measured."""
         measures = self.of.get(record.media.sha256, {})
-        return [] if "error" in measures or not measures else contradictions(claims, measures, self.calibration)
+        return None if "error" in measures or not measures else contradictions(claims, measures, self.calibration)
 
-    def failed(self, records: Iterable[Record]) -> dict[str, str]:
-        """Say of each record that could not be measured why not."""
-        found = {}
-        for record in records:
-            if why := unlike_calibrated(record.media) if record.media.kind == "video" else "":
-                found[record.id] = why
-            elif "error" in (measures := self.of.get(record.media.sha256, {})):
-                found[record.id] = str(measures["error"])
-        return found
+    def unreadable(self, records: Iterable[Record]) -> dict[str, str]:
+        """Say of each record whose file could not be measured why not."""
+        found = ((record.id, self.of.get(record.media.sha256, {})) for record in records)
+        return {name: str(measures["error"]) for name, measures in found if "error" in measures}
 
 
 def measuring(files: Iterable[tuple[Record, Path]]) -> list[Work]:

@@ -11,7 +11,7 @@ from schemas.draws import pick, share, shuffled
 from schemas.levels import Level
 from schemas.pair import Family, Form, Pair
 from schemas.record import Record
-from stages.wording.taxonomy import DEGREES, MOTION, SPATIAL, SPOKEN
+from stages.wording.taxonomy import ALIKE, DEGREES, MOTION, SPATIAL, SPOKEN
 
 LETTERS = "ABCDEFGH"
 
@@ -105,7 +105,11 @@ class Maker:
         # An expert who said nothing at all has not said that anything is absent.
         if not self.annotation.attributes and not self.annotation.overall.strip():
             return []
-        return [name for name in (*SPATIAL, *MOTION) if not any(stem in told for stem in _STEMS[name])]
+        # A still image cannot show a distortion over time, nor be said to be free of it.
+        asked = SPATIAL if self.record.media.kind == "image" else (*SPATIAL, *MOTION)
+        named = {a.name for a in self.annotation.attributes} | {d.name for d in self.record.distortions}
+        akin = set().union(*(group for group in ALIKE if group & named))
+        return [name for name in asked if name not in akin and not any(stem in told for stem in _STEMS[name])]
 
 
 def _stems(name: str) -> list[str]:

@@ -54,6 +54,17 @@ SPOKEN: dict[str, tuple[str, ...]] = {
 }
 """Other words by which a text may speak of a distortion, as beginnings of words."""
 
+ALIKE: tuple[frozenset[str], ...] = (
+    frozenset({"compression artifact", "block effect", "quality switch"}),
+    frozenset({"compression artifact", "spatial blur"}),
+    frozenset({"spatial blur", "motion blur"}),
+    frozenset({"stuttering", "low frame rate"}),
+    frozenset({"overexposure", "high contrast"}),
+    frozenset({"underexposure", "low contrast"}),
+    frozenset({"low contrast", "desaturation"}),
+)
+"""Distortions that look alike or come together: where one is named, nobody can say that the other is absent."""
+
 DEGREES: tuple[str, ...] = ("slight", "moderate", "noticeable", "severe")
 """How strong an attribute is, weakest first."""
 

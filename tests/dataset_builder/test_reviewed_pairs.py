@@ -58,6 +58,8 @@ VERDICTS = [
     verdict("rejected", "reject", reasons=["wrong time"]),
     verdict("divided", None),
     verdict("unknown", "accept"),
+    verdict("accepted", "reject", reasons=["no"]),
+    verdict("doubted", "edit", question="How is it?", answer=" "),
 ]
 
 
@@ -104,8 +106,10 @@ def test_each_pair_is_asked_or_in_quarantine(folder: Path) -> None:
     }.items():
         assert words in refused.pop(line)
     assert refused == {}
-    unknown = [row.reason for row in built.quarantine if row.file == "verdicts.jsonl"]
-    assert unknown == ["it judges 'unknown', which is no pair of 'pairs.jsonl'"]
+    unused = {row.row: row.reason for row in built.quarantine if row.file == "verdicts.jsonl"}
+    assert unused[5] == "it judges 'unknown', which is no pair of 'pairs.jsonl'"
+    assert unused[6] == "'accepted' is judged in row 1 already: keep one"
+    assert "an edited pair has its new question and answer" in unused[7]
 
 
 def test_acceptance_is_counted_by_family_and_generator(folder: Path) -> None:

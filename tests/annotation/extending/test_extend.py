@@ -16,7 +16,7 @@ from annotation.folder import read_tasks
 from dataset_builder.build import build
 from dataset_builder.corpus import read_samples
 from dataset_builder.pairing.measured import unlike_calibrated
-from schemas.errors import CallError, DataError
+from schemas.errors import CallError
 from schemas.pair import Pair
 from schemas.recipe import BuildRecipe, load
 from schemas.record import Media
@@ -103,16 +103,48 @@ def test_what_is_wrong_is_told(project: Path, vqa2: Cli) -> None:
         raise_of(vqa2("extend", "extend.yaml", "--dry-run", cwd=project), 2)
     with pytest.raises(CallError, match="max_cost: templates cost nothing"):
         raise_of(vqa2("extend", "extend.yaml", "--max-cost", "1", cwd=project), 2)
+    with pytest.raises(CallError, match="--max-cost is dollars"):
+        raise_of(vqa2("extend", "extend.yaml", "--max-cost", "", cwd=project), 2)
     (project / "notes.jsonl").write_text(json.dumps({**NOTE, "clip": "-bike on road.mp4"}) + "\n")
-    with pytest.raises(DataError, match="did you mean"):
-        extend(project / "extend.yaml", project / "pairs")
-    (project / "notes.jsonl").write_text((json.dumps(NOTE) + "\n") * 2)
-    with pytest.raises(DataError, match="two annotations are called 'n1'"):
+    with pytest.raises(
+        CallError, match="row 1: no clip, or more than one, is meant by '-bike on road.mp4'; did you mean"
+    ):
         extend(project / "extend.yaml", project / "pairs")
     (project / "full").mkdir()
     (project / "full" / "mine.txt").touch()
     with pytest.raises(CallError, match="holds no pairs of this program"):
         extend(project / "extend.yaml", project / "full")
+
+
+def test_a_note_that_cannot_be_used_is_quarantined_and_the_others_go_on(project: Path, vqa2: Cli) -> None:
+    late = {"attributes": [{"name": "noise", "degree": "slight", "start": 90, "end": 99}]}
+    bad = [NOTE, NOTE, {**NOTE, "id": "n2", "clip": "nobody.mp4"}, {**NOTE, "id": "n3", **late}, {"id": "n4"}]
+    (project / "notes.jsonl").write_text("".join(json.dumps(note) + "\n" for note in bad))
+    assert vqa2("extend", "extend.yaml", "signal=false", cwd=project).returncode == 1
+    told = {row["row"]: (row["field"], row["reason"]) for row in rows(project / "round-1-pairs" / "quarantine.jsonl")}
+    assert told[2] == ("id", "row 1 is called 'n1' too: give it another id")
+    assert told[3][0] == "clip"
+    assert "ends at 99 s" in told[4][1]
+    assert "required property" in told[5][1]
+    assert {p["evidence"][0] for p in rows(project / "round-1-pairs" / "pairs.jsonl")} == {"annotation:n1"}
+
+
+def test_of_notes_that_disagree_the_one_nearest_to_all_is_asked(project: Path) -> None:
+    def said(name: str, degree: str, level: str) -> dict[str, Any]:
+        return {
+            **NOTE,
+            "id": name,
+            "attributes": [{"name": "noise", "degree": degree}],
+            "level": level,
+            "overall": "So.",
+        }
+
+    notes = [said("r1", "severe", "low"), said("r2", "moderate", "fair"), said("r3", "slight", "good")]
+    (project / "notes.jsonl").write_text("".join(json.dumps(note) + "\n" for note in notes))
+    extend(project / "extend.yaml", project / "pairs", ["signal=false"])
+    assert {p["evidence"][0] for p in rows(project / "pairs" / "pairs.jsonl")} == {"annotation:r2"}
+    extend(project / "extend.yaml", project / "pairs", ["signal=false", "pairs.notes=null", "pairs.budget=null"])
+    assert len({p["evidence"][0] for p in rows(project / "pairs" / "pairs.jsonl")}) == 3
 
 
 def raise_of(told: Any, code: int) -> None:
@@ -124,7 +156,8 @@ def test_a_clip_that_cannot_be_measured_is_told_and_its_pairs_stay(project: Path
     (clip,) = {at.sample.media[0].path for at in read_samples(project / "corpus", "stage3")}
     (project / "corpus" / clip).write_bytes(b"no clip")
     done = extend(project / "extend.yaml", project / "pairs")
-    assert list(done.unmeasured) == ["mine/-bikes on road.mp4"]
+    assert list(done.unreadable) == ["mine/-bikes on road.mp4"]
+    assert not any("signal" in row["checks"] for row in rows(project / "pairs" / "pairs.jsonl"))
     assert done.doubtful == 0
     assert done.pairs == 7
 
