@@ -202,6 +202,20 @@ def test_near_duplicates_point_to_the_first() -> None:
     assert near_duplicates([named[0], elsewhere]) == {}
 
 
+def test_one_word_that_tells_makes_another_pair() -> None:
+    asked = "Please depict the overall quality of this video, and based on your depiction, how would you evaluate it?"
+    said = [
+        pair(asked, "A little noise in the sky. Hence, The quality of this video is good."),
+        pair(asked, "Heavy noise all over. Hence, The quality of this video is low."),
+        pair("Is the noise in this video severe? A. Yes B. No", "B. No"),
+        pair("Is the noise in this video slight? A. Yes B. No", "B. No"),
+        pair("When does the noise occur in this video?", "It can be seen from 1.0 s to 2.0 s."),
+        pair("When does the noise occur in this video?", "It can be seen from 3.0 s to 4.0 s."),
+    ]
+    told = [replace(p, id=str(index)) for index, p in enumerate(said)]
+    assert near_duplicates(told) == {}
+
+
 @pytest.mark.parametrize(
     "text",
     [
