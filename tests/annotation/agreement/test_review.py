@@ -2,8 +2,8 @@
 
 import pytest
 
-from dataset_builder.intervals import wilson
 from annotation.agreement.review import decide, review_agreement
+from dataset_builder.intervals import wilson
 from schemas.pair import Pair
 from schemas.response import Response, Verdict
 
