@@ -16,5 +16,6 @@ def pairs(make: Maker) -> Iterator[Pair]:
     depiction = make.annotation.overall.strip()
     if depiction and make.level is not None:
         question = CAUSAL_QUESTION.replace("video", make.shown)
-        answer = f"{depiction} {CAUSAL_ENDING.format(level=make.level).replace('video', make.shown)}"
+        ended = depiction if depiction[-1] in ".!?" else f"{depiction}."
+        answer = f"{ended} {CAUSAL_ENDING.format(level=make.level).replace('video', make.shown)}"
         yield make(FAMILY, "open", "causal", question, answer)

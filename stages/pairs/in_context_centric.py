@@ -10,10 +10,10 @@ from stages.pairs.maker import Maker, sentence
 FAMILY: Family = "in-context-centric"
 
 _WHERE = (
-    "Where in the frame does {name} occur?",
+    "Where in the frame {does} {name} occur?",
     "Which part of the picture shows {name}?",
     "In which area of the frame can {name} be seen?",
-    "Where in this {shown} is {name} visible?",
+    "Where in this {shown} {is} {name} visible?",
     "What part of the frame is affected by {name}?",
 )
 _IN_CONTEXT = (

@@ -11,9 +11,11 @@ from schemas.draws import pick, share, shuffled
 from schemas.levels import Level
 from schemas.pair import Family, Form, Pair
 from schemas.record import Record
-from stages.wording.taxonomy import ALIKE, DEGREES, MOTION, SPATIAL, SPOKEN
+from stages.wording.taxonomy import ALIKE, COUNTED, DEGREES, MOTION, SPATIAL, SPOKEN
 
 LETTERS = "ABCDEFGH"
+_SINGULAR = {"is": "is", "Is": "Is", "does": "does", "Does": "Does", "s": "s"}
+_PLURAL = {"is": "are", "Is": "Are", "does": "do", "Does": "Do", "s": ""}
 
 
 def texts_of(annotation: Annotation) -> list[str]:
@@ -60,8 +62,14 @@ class Maker:
         )
 
     def say(self, wordings: Sequence[str], key: str, **slots: object) -> str:
-        """Draw one of several wordings and fill it; `{shown}` is video or image."""
-        return pick(wordings, self.seed, self._key, key).format(shown=self.shown, **slots)
+        """Draw one of several wordings and fill it.
+
+        `{shown}` is video or image. `{name}` is an attribute as sentences speak of it, and `{is}`, `{Is}`, `{does}`,
+        `{Does}` and `{s}` are the verbs that go with it.
+        """
+        spoken = {"name": COUNTED.get(name, name)} if isinstance(name := slots.get("name"), str) else {}
+        verbs = _PLURAL if name in COUNTED else _SINGULAR
+        return pick(wordings, self.seed, self._key, key).format(shown=self.shown, **verbs, **(slots | spoken))
 
     def pick(self, options: Sequence[str], key: str) -> str:
         """Draw one of several."""

@@ -8,51 +8,51 @@ from schemas.annotation import Attribute
 from schemas.levels import LEVELS
 from schemas.pair import Family, Pair
 from stages.pairs.maker import Maker
-from stages.wording.taxonomy import DEGREES, MOTION, kind_of
+from stages.wording.taxonomy import COUNTED, DEGREES, MOTION, kind_of
 
 FAMILY: Family = "quality-centric"
 
 _IS_THERE = (
-    "Does the {shown} exhibit {name} that affects the viewing experience?",
-    "Is {name} visible in this {shown}?",
+    "Does the {shown} exhibit {name} that affect{s} the viewing experience?",
+    "{Is} {name} visible in this {shown}?",
     "Would a viewer notice {name} in this {shown}?",
     "Can {name} be seen in this {shown}?",
     "Does this {shown} suffer from {name}?",
-    "Is there any {name} in this {shown}?",
+    "{Is} there any {name} in this {shown}?",
     "Is the quality of this {shown} affected by {name}?",
-    "Looking at the whole {shown}, does {name} occur?",
+    "All in all, {does} {name} occur in this {shown}?",
 )
 _THERE = (
-    "there is {degree} {name} in this {shown}.",
+    "there {is} {degree} {name} in this {shown}.",
     "this {shown} shows {degree} {name}.",
     "{degree} {name} can be seen in this {shown}.",
     "the {shown} suffers from {degree} {name}.",
 )
 _NOT_THERE = (
-    "there is no {name} in this {shown}.",
+    "there {is} no {name} in this {shown}.",
     "this {shown} shows no {name}.",
     "no {name} can be seen in this {shown}.",
     "the {shown} is free of {name}.",
 )
 _IS_DEGREE = (
-    "Is the {name} in this {shown} {degree}?",
+    "{Is} the {name} in this {shown} {degree}?",
     "Would you call the {name} of this {shown} {degree}?",
-    "Is the {name} that this {shown} shows {degree}?",
+    "{Is} the {name} that this {shown} shows {degree}?",
     "Does {degree} describe the {name} of this {shown}?",
 )
 _HOW_STRONG = (
-    "How strong is the {name} in this {shown}?",
+    "How strong {is} the {name} in this {shown}?",
     "Which degree describes the {name} of this {shown} best?",
-    "To what degree does {name} affect this {shown}?",
+    "To what degree {does} {name} affect this {shown}?",
     "How would you grade the {name} of this {shown}?",
-    "How visible is the {name} in this {shown}?",
+    "How visible {is} the {name} in this {shown}?",
     "What is the degree of the {name} in this {shown}?",
 )
 _IT_IS_DEGREE = (
-    "The {name} is {degree}.",
+    "The {name} {is} {degree}.",
     "This {shown} shows {degree} {name}.",
-    "The {name} in this {shown} is {degree}.",
-    "It is {degree} {name}.",
+    "The {name} in this {shown} {is} {degree}.",
+    "There {is} {degree} {name} in this {shown}.",
 )
 _WHICH = (
     "Which of these quality problems does this {shown} show?",
@@ -90,7 +90,7 @@ _LEVEL = (
     "Which level describes the quality of this {shown} best?",
     "How would you rate the quality of this {shown}?",
     "What is the overall quality level of this {shown}?",
-    "On which level is the quality of this {shown}?",
+    "What level of quality does this {shown} have?",
 )
 
 
@@ -106,7 +106,7 @@ def pairs(make: Maker) -> Iterator[Pair]:
         question = make.say(_WORST, "worst")
         yield make(FAMILY, "open", "worst", question, make.say(_IT_IS, "worst said", **_words(worst)))
     if len(make.graded) > 1 and len({a.name for a in make.graded}) == len(make.graded):
-        problems = _listed([f"{a.degree} {a.name}" for a in make.graded])
+        problems = _listed([f"{a.degree} {COUNTED.get(a.name, a.name)}" for a in make.graded])
         yield make(FAMILY, "open", "list", make.say(_LIST, "list"), make.say(_SHOWS, "list said", problems=problems))
     said = make.annotation
     if make.level is not None and (said.level or said.attributes or said.overall.strip()):

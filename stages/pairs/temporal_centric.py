@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from schemas.annotation import Attribute
@@ -11,39 +12,36 @@ from stages.pairs.maker import Maker, sentence
 FAMILY: Family = "temporal-centric"
 
 _WHEN = (
-    "At which points during the {shown} playback does {name} occur?",
-    "When does {name} appear in this {shown}?",
+    "At which points during the {shown} playback {does} {name} occur?",
+    "When {does} {name} appear in this {shown}?",
     "During which part of the {shown} can {name} be seen?",
-    "At what time does {name} affect this {shown}?",
-    "In which part of the {shown} does {name} occur?",
-    "Over which span of time is {name} visible in this {shown}?",
+    "At what time {does} {name} affect this {shown}?",
+    "In which part of the {shown} {does} {name} occur?",
+    "Over which span of time {is} {name} visible in this {shown}?",
 )
 _SPAN = (
     "From {start:.1f} s to {end:.1f} s",
     "Between {start:.1f} s and {end:.1f} s",
-    "It occurs from {start:.1f} s to {end:.1f} s",
-    "It can be seen from {start:.1f} s to {end:.1f} s",
+    "This happens from {start:.1f} s to {end:.1f} s",
+    "Visible from {start:.1f} s to {end:.1f} s",
 )
 _THROUGHOUT = (
     "Throughout the {shown}.",
     "From the beginning to the end of the {shown}.",
-    "It lasts throughout the {shown}.",
+    "This goes on throughout the {shown}.",
     "During the whole {shown}.",
 )
 _DOES_LAST = (
-    "Does the {name} last throughout the {shown}?",
-    "Is {name} visible throughout the {shown}?",
+    "{Does} the {name} last throughout the {shown}?",
+    "{Is} {name} visible throughout the {shown}?",
     "Can {name} be seen from the beginning to the end of the {shown}?",
 )
-_LASTS = ("it lasts throughout the {shown}.", "it can be seen during the whole {shown}.")
-_PASSES = (
-    "it occurs from {start:.1f} s to {end:.1f} s only.",
-    "it can be seen from {start:.1f} s to {end:.1f} s only.",
-)
+_LASTS = ("this goes on throughout the {shown}.", "during the whole {shown}.")
+_PASSES = ("this happens from {start:.1f} s to {end:.1f} s only.", "only from {start:.1f} s to {end:.1f} s.")
 _WHICH_SPAN = (
-    "Over which span of time does {name} occur in this {shown}?",
+    "Over which span of time {does} {name} occur in this {shown}?",
     "In which of these spans can {name} be seen?",
-    "When does {name} affect this {shown}?",
+    "When {does} {name} affect this {shown}?",
 )
 OUTSIDE = 1.0
 """Seconds of a clip that must lie outside of a span for "throughout" to be wrong of it beyond all doubt."""
@@ -64,7 +62,9 @@ def pairs(make: Maker) -> Iterator[Pair]:
 
 def _answer(make: Maker, attribute: Attribute, index: int) -> str:
     if attribute.start is not None and attribute.end is not None:
-        words = make.say(_SPAN, f"when-{index} said", start=attribute.start, end=attribute.end)
+        # Rounded up, the last tenth of a second would lie beyond the clip.
+        end = min(attribute.end, math.floor(make.record.media.duration * 10) / 10)
+        words = make.say(_SPAN, f"when-{index} said", start=attribute.start, end=max(end, attribute.start))
         return f"{words}, {attribute.when.strip().rstrip('.')}." if attribute.when else f"{words}."
     if attribute.when:
         return sentence(attribute.when)

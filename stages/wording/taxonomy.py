@@ -65,6 +65,13 @@ ALIKE: tuple[frozenset[str], ...] = (
 )
 """Distortions that look alike or come together: where one is named, nobody can say that the other is absent."""
 
+COUNTED: dict[str, str] = {
+    "compression artifact": "compression artifacts",
+    "block effect": "block effects",
+    "quality switch": "quality switches",
+}
+"""How those are spoken of in sentences that can be counted; the others are no plurals."""
+
 DEGREES: tuple[str, ...] = ("slight", "moderate", "noticeable", "severe")
 """How strong an attribute is, weakest first."""
 
