@@ -15,6 +15,8 @@ from stages.wording.taxonomy import kind_of
 
 SIGNAL = "signal"
 """The check of claims against the clip's own pixels."""
+FORM = ("options", "length", "language")
+"""The checks of how a pair is put, whatever is known of its clip: what a person wrote is held to these."""
 NEAR = "says nearly what another pair of the clip says"
 Against = Callable[[Record, Sequence[Claim]], Sequence[Doubt] | None]
 """What the signal says against claims about a clip; None where it cannot be asked."""
@@ -39,6 +41,11 @@ def checked(pairs: Sequence[Pair], known: Known, against: Against | None = None)
         passed = [name for name in asked if name not in failed]
         found.append(msgspec.structs.replace(pair, checks=passed, doubts=doubts))
     return found
+
+
+def misshapen(pair: Pair, known: Known) -> list[Doubt]:
+    """List what is wrong with the form of a pair, such as an answer that is none of its options."""
+    return [doubt for doubt in Checker(known).doubts(pair) if doubt.check in FORM]
 
 
 def _moving(claims: Sequence[Claim], known: Known) -> list[Doubt]:

@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
 from dataset_builder.gathering.state import Gathered
-from dataset_builder.pairing.checking import Against, checked, without_repeats
+from dataset_builder.pairing.checking import Against, checked, misshapen, without_repeats
 from dataset_builder.pairing.choosing import choose
 from dataset_builder.pairing.notes import agreeing
 from dataset_builder.pairing.reviewed import by_family_and_generator, doubts_told, refuse_unaccepted
@@ -61,7 +63,10 @@ def make_pairs(
             # What no reviewer has passed is checked, also where it was before: its note may have changed since.
             given = read.of.get(record_id, []) if read else draft(known, recipe.seed, recipe.pairs.notes)
             ready, drafted = [p for p in given if p.verdict], [p for p in given if not p.verdict]
-            found = checked(drafted, known, against)
+            edited = {p.id: misshapen(p, known) for p in ready if p.verdict == "edit"}
+            found = [replace(p, doubts=edited[p.id]) for p in ready if edited.get(p.id)]
+            ready = [p for p in ready if not edited.get(p.id)]
+            found += checked(drafted, known, against)
             made.doubtful += [pair for pair in found if pair.doubts]
             good, again = without_repeats([pair for pair in found if not pair.doubts])
             made.left_out += again

@@ -49,6 +49,7 @@ PAIRS = [
     pair("elsewhere", record="mine/cut.mp4"),
     pair("unfounded", evidence=["annotation:a9"]),
     pair("media", question="What is <video>?"),
+    pair("misedited", form="multiple-choice"),
     pair("unchecked", question="Is there noise?", answer="Yes, the noise is severe.", form="yes-no", checks=[]),
     {"id": "short"},
 ]
@@ -60,6 +61,7 @@ VERDICTS = [
     verdict("unknown", "accept"),
     verdict("accepted", "reject", reasons=["no"]),
     verdict("doubted", "edit", question="How is it?", answer=" "),
+    verdict("misedited", "edit", question="Which is seen? A. Noise B. Blur", answer="C. Flicker"),
 ]
 
 
@@ -101,8 +103,9 @@ def test_each_pair_is_asked_or_in_quarantine(folder: Path) -> None:
         8: "its clip 'mine/cut.mp4' is in quarantine",
         9: "rests on 'a9'",
         10: "<video>, which stands for media",
-        11: "degree: ",
-        12: "required property",
+        11: "options: ",
+        12: "degree: ",
+        13: "required property",
     }.items():
         assert words in refused.pop(line)
     assert refused == {}
@@ -118,8 +121,8 @@ def test_acceptance_is_counted_by_family_and_generator(folder: Path) -> None:
     assert [
         (kind.of, kind.pairs, kind.accepted, kind.edited, kind.rejected, kind.undecided) for kind in counted.acceptance
     ] == [
-        ("family quality-centric", 4, 1, 1, 1, 1),
-        ("generator llm:small", 4, 1, 1, 1, 1),
+        ("family quality-centric", 5, 1, 2, 1, 1),
+        ("generator llm:small", 5, 1, 2, 1, 1),
     ]
     assert counted.taken["generator"] == {"llm:small": 3}
 
