@@ -272,6 +272,8 @@ class Clause:
 
     def _reaches(self, start: int, first: int) -> bool:
         """Whether a denial that ends at `start` still holds at `first`: no new clause has begun."""
+        if first - start > 30:
+            return False
         for index in range(start, first):
             text = self.tokens[index].text
             if text == "," and index == start and self.tokens[start - 1].text.endswith("n't"):
@@ -284,7 +286,7 @@ class Clause:
                 opens = text == "," and ahead[:1] and ahead[0] in _OPENING
                 if opens or any(w in lexicon.VERBS for w in ahead[:stop]):
                     return False
-        return first - start <= 30
+        return True
 
     def _renewed(self, start: int, first: int) -> bool:
         """Whether another denial behind a comma takes over: "without a hitch, no stutter" denies both."""

@@ -9,6 +9,8 @@ from typing import Generic, NamedTuple, TypeVar
 
 LONGEST = 6_000
 """Characters of a text that are read: 200 words take a fifth of it, and what is longer is doubted for its length."""
+LONGEST_CLAUSE = 120
+"""Tokens behind which a clause is cut: what belongs together in it is looked for pair by pair."""
 
 _PLAIN = str.maketrans(
     {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": ",", "\u2026": "."}
@@ -168,6 +170,9 @@ def sentences(tokens: Sequence[Token]) -> Iterator[list[Token]]:
             sentence = []
         else:
             sentence.append(token)
+            if len(sentence) >= LONGEST_CLAUSE:
+                yield sentence
+                sentence = []
     if sentence:
         yield sentence
 
