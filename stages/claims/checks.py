@@ -15,7 +15,7 @@ from stages.claims import knowing, lexicon
 from stages.claims.asking import asks_advice, asks_end, asks_strength, asks_what, asks_when, asks_where, subject_of
 from stages.claims.claim import Claim, Known
 from stages.claims.knowing import Fact, Facts, gather, odd_names, scenery, told_by
-from stages.claims.lexicon import ABSENT, ANYTHING, PRESENT, SEVERE, Sense
+from stages.claims.lexicon import ABSENT, ANYTHING, PRESENT, SEVERE, SLIGHT, Sense
 from stages.claims.manners import form_doubts
 from stages.claims.options import (
     Asked,
@@ -24,6 +24,7 @@ from stages.claims.options import (
     asked,
     chosen,
     content,
+    echoes,
     is_yes_no,
     normal,
     yes_or_no,
@@ -31,9 +32,9 @@ from stages.claims.options import (
 from stages.claims.places import Where, clash, same_thing, things_of
 from stages.claims.praise import praised
 from stages.claims.reading import Manner, Mention, Read, Reader, sentences_of
-from stages.claims.times import SLACK, When
+from stages.claims.times import SLACK, When, times_in
 from stages.claims.verdicts import Levels
-from stages.claims.words import listed, plain, stem_of
+from stages.claims.words import FUNCTION, listed, plain, stem_of, tokens_of
 from stages.wording.taxonomy import DEGREES, MOTION
 
 CHECKS: dict[str, str] = {
@@ -80,6 +81,37 @@ _ASIDE = re.compile(
 """Parts of a clause that speak of another thing than its subject."""
 _ONLY = listed("only solely exclusively merely nowhere confined limited restricted")
 """Words by which a time or place is said to be the only one."""
+_RANKED = re.compile(
+    r"\b(?:\w{3,}est|most|least|more|less|main(?:ly)?|chief(?:ly)?|first|last|only|throughout|through|all|whole|entire"
+    r"|always|never|every|each|during|while|when|where|after|before|until|between|from|at|in the|on the|with the"
+    r"|properly|well|right|fine|missing|best|rather|better|worse|both|besides|apart|why|because|cause[ds]?|like)\b"
+    r"|\d"
+)
+"""Words of questions that ask for one among several that may all be there."""
+_IN_ORDER = re.compile(
+    r"\b(?:ok|okay|fine|right|good|well|correct|correctly|in order|alright|natural|properly|convincing"
+    r"|decent|spot on)\W*$"
+)
+_LOOKED_AT = re.compile(
+    r"\b(?:when |if |while )?(?:you |one |we )?(?:look(?:ing|ed)? (?:at|over|across)|consider(?:ing|ed)?"
+    r"|view(?:ing|ed)?"
+    r"|regard(?:ing)?|judg(?:e|ing)(?: by)?|tak(?:e|ing)(?: in)?|given|seen? (?:over|across)) the"
+    r" (?:whole|entire|full|complete) (?:image|picture|frame|screen|view|scene|video|clip|footage)(?: as a whole)?",
+    re.I,
+)
+"""How a question says that it is about all of the picture, and not that the problem is."""
+_ALIKE = {"low frame rate": "stuttering", "white balance flicker": "flicker"}
+_MOVING = frozenset(["stuttering", "low frame rate", "camera shake", "flicker"])
+_OWNED = re.compile(r"\b(?:the|his|her|their) ([a-z]+(?: [a-z]+)?)|^\W*([a-z]+)\W*$|^(?:the )?([a-z]+)\b(?=[:,])")
+_PERSON = things_of("person")
+_NO_THINGS = frozenset(stem_of(word) for word in (*lexicon.TOPICS, *lexicon.VERBS, "sharpness", "sharp", "smooth"))
+_NEUTRAL = re.compile(
+    r"^\W*(?:(?:please|can you|could you|so|and|now) )*(?:tell (?:me|us) (?:something |more )?about|describe|comment on"
+    r"|what (?:about|of)|how about|discuss|assess|evaluate|judge|rate|talk about|say something about|characteri[sz]e"
+    r"|what (?:can|could|do|would) (?:you|one|we|be) (?:said? (?:of|about)|say (?:of|about|on)|make of"
+    r"|think of)|anything)\b"
+)
+_STOP = re.compile(r"[!?;\n]|\.(?!\d)")
 _PIECE = re.compile(r"[.,;:!?]")
 _ASKING = listed("""
     what which who whom whose when where why how whereabouts in at on from to for by during so and but tell
@@ -218,6 +250,7 @@ class _Pair:
         self.asks_when = asks_when(stem)
         self.asks_where = asks_where(stem)
         self.asks_thing = asks_what(stem)
+        self.asks_strength = asks_strength(stem) or stem.startswith("how ")
         self.asks_end = asks_end(stem)
         self.after_it = bool(lexicon.RECOVERED & {w.strip("?,.") for w in self.words})
         self.yes_no = pair.form == "yes-no" or is_yes_no(self.asked.options)
@@ -234,7 +267,7 @@ class _Pair:
             self.option = next(
                 (o for o in self.asked.options if normal(o.text) and normal(o.text) == normal(rest)), None
             )
-        self.question = self._read(self.asked.stem, question=True)
+        self.question = self._read(_LOOKED_AT.sub(" ", self.asked.stem), question=True)
         self.asks_level = not self.asks_main and not self.question.mentions and any(w in stem for w in _LEVEL_ASKED)
         self.polarity = yes_or_no(self.option.text if self.option else rest) if self.yes_no else None
         text = rest
@@ -307,7 +340,11 @@ class _Pair:
         if any(m.states & ABSENT for o in self.asked.options for m in self._option_mentions(o)):
             return []
         # "How well is the noise controlled?" takes nothing for granted; what a question denies it may only ask about.
-        return [m for m in self.question.mentions if m.states & PRESENT and not m.sense.good]
+        premises = [m for m in self.question.mentions if m.states & PRESENT and not m.sense.good]
+        if _NEUTRAL.match(plain(self.asked.stem)) or not lexicon.VERBS.union(_ASKING).intersection(self.words):
+            # "Tell me about the noise", "Noise?": what is asked about may not be there.
+            premises = [m for m in premises if m.states != PRESENT or m.whens]
+        return premises
 
     def _option(self, option: Option) -> Read:
         if option not in self._options:
@@ -343,6 +380,20 @@ class _Pair:
         if not self.yes_no and not self.asked.options:
             yield from self._bare_place()
         yield from self._praised()
+        yield from self._beyond()
+
+    def _beyond(self) -> Iterator[Doubt]:
+        """Doubt times behind the clip's end, whoever says them and whatever of."""
+        if self.advice:
+            return
+        length = self.checker.reader.duration
+        text = plain(self.option.text if self.option else self.pair.answer)
+        for sentence in _STOP.split(text):
+            for when in times_in(sentence, length):
+                if when.kind in {"span", "point"} and when.end > length + 2 * SLACK:
+                    why = f"{when.end:g} s is beyond the clip's end at {length:g} s"
+                    yield Doubt(check="time", why=why, quote=sentence.strip()[:80])
+                    return
 
     # Yes or no.
 
@@ -350,7 +401,7 @@ class _Pair:
         if self.asked.options:
             yield from _option_form(self.asked.options, self.letter, self.option, self.pair.answer)
         if self.polarity is None:
-            if not self.answer.mentions and not self.answer.verdicts:
+            if not self.answer.mentions and not self.answer.verdicts and not echoes(self.pair.answer):
                 yield Doubt(check="yes-no", why="the answer says neither yes nor no", quote=self.pair.answer[:80])
             return
         asked_for = list(self.question.mentions)
@@ -370,6 +421,8 @@ class _Pair:
             wrong = problems[0].why if problems else ""
         elif asked_for:
             wrong = self._wrong_no(asked_for)
+        if self.polarity and not asked_for and not wrong:
+            wrong = self._wrong_praise()
         for levels, said in self.question.verdicts:
             right = self._levels()
             if right and len(self.question.verdicts) == 1 and bool(levels & right) != self.polarity:
@@ -379,6 +432,16 @@ class _Pair:
                 quote = said
         if wrong:
             yield Doubt(check="yes-no", why=f"the answer is {'yes' if self.polarity else 'no'}: {wrong}", quote=quote)
+
+    def _wrong_praise(self) -> str:
+        """Say why it is wrong that a side of the picture is in order: a fault of all of it is known all the time."""
+        if len(self.answer_topic) != 1 or not _IN_ORDER.search(plain(self.asked.stem)):
+            return ""
+        for fact in self._known(self.answer_topic[0]):
+            throughout = fact.whens is not None and any(w.kind == "whole" for w in fact.whens)
+            if throughout and (fact.where is None or fact.where.whole) and not fact.states & SLIGHT:
+                return f"it praises what is known for {fact.words}"
+        return ""
 
     def _wrong_no(self, asked_for: list[Mention]) -> str:
         """Say why No is wrong: everything that is asked for is so."""
@@ -461,6 +524,8 @@ class _Pair:
             yield from self._main(chosen_mentions)
             right = [o for o in right if not [*self._main(self._option_mentions(o))]]
         others = [o for o in right if o is not self.option]
+        if not self._may_tie():
+            others = [o for o in others if self._same(o, self.option)]
         if others and not judged[self.option]:
             own = self._option_mentions(self.option)
             if any(
@@ -475,6 +540,43 @@ class _Pair:
         if rest and normal(rest) != normal(self.option.text):
             for mention in self.answer.mentions:
                 yield from self._judge(mention, asked=True)
+
+    def _same(self, one: Option, other: Option) -> bool:
+        """Whether two options say one thing in two ways: "steady" and "stable", "from 5 s on" and "the last 3 s"."""
+        if max(len(content(one.text)), len(content(other.text))) > 5:
+            return False
+        pair = [self._option_mentions(o) for o in (one, other)]
+        if len(pair[0]) != 1 or len(pair[1]) != 1:
+            return False
+        (first,), (second,) = pair
+        if first.sense.covers != second.sense.covers or first.states != second.states or first.bare != second.bare:
+            return False
+        if first.where.says or second.where.says:
+            return False
+        spans = [_union(m.whens) for m in (first, second)]
+        if not spans[0] or not spans[1]:
+            return not first.whens and not second.whens
+        shared = _overlap(*spans)
+        return shared > 0.95 * max(_length(spans[0]), _length(spans[1]))
+
+    def _may_tie(self) -> bool:
+        """Whether a second right option is a fault: of a plain question, or of one whose options are bare degrees."""
+        if self.asks_main:
+            return True
+        told = [m for o in self.asked.options for m in self._option_mentions(o)]
+        if self.asks_strength and len({m.sense.covers for m in told}) == 1:
+            return True
+        if told and all(m.bare for m in told):
+            return not self.asks_where and not _RANKED.search(plain(self.asked.stem))
+        single = all(
+            len(self._option_mentions(o)) <= 1 and len(content(o.text)) <= 3 and not any(c.isdigit() for c in o.text)
+            for o in self.asked.options
+        )
+        return (
+            single
+            and not any(m.whens or m.where.says for m in self.question.mentions)
+            and not (self.asks_when or self.asks_where or _RANKED.search(plain(self.asked.stem)))
+        )
 
     def _choice_inverted(self) -> Iterator[Doubt]:
         assert self.option is not None
@@ -560,7 +662,7 @@ class _Pair:
                 yield Doubt(check="attribute", why=f"it says {name}, which nobody named", quote=mention.quote)
             return
         facts = self._known(mention)
-        if not facts or mention.assumed:
+        if not facts or mention.assumed or self._by_likeness(mention):
             return
         in_time = self._in_time(facts, mention.whens)
         if mention.sense.covers == (ANYTHING,):
@@ -583,6 +685,16 @@ class _Pair:
         if problem := self._place_problem(mention, facts, asked and self.asks_where):
             yield Doubt(check="place", why=f"{name}: {problem}", quote=mention.quote)
 
+    def _by_likeness(self, mention: Mention) -> bool:
+        """Whether a word of uneven motion or light only resembles what is known: a hitch may be a shake."""
+        covers = mention.sense.covers
+        if mention.sense.good or self.checker.everything.of(covers) or not set(covers) <= _MOVING:
+            return False
+        return not any(_ALIKE.get(name, name) == _ALIKE.get(covers[0], covers[0]) for name in self._sure(mention))
+
+    def _sure(self, mention: Mention) -> list[str]:
+        return [name for name in mention.sense.near if name in self.checker.everything.sure]
+
     def _judge_anything(self, mention: Mention, asked: bool) -> Iterator[Doubt]:
         """Doubt what is said of an unnamed problem where it fits none that is known."""
         found: list[Doubt] = []
@@ -594,13 +706,16 @@ class _Pair:
         yield from found[:1]
 
     def _absent_elsewhere(self, mention: Mention) -> bool:
-        return bool(mention.states & ABSENT) and (bool(mention.whens) or mention.where.says or mention.limited)
+        if not mention.states & ABSENT:
+            return False
+        own = {thing for f in self._known(mention) if f.where for thing in f.where.things}
+        return bool(mention.whens) or mention.limited or (mention.where.says and not mention.where.things & own)
 
     def _judge_denial(self, mention: Mention) -> Iterator[Doubt]:
         if mention.assumed or mention.limited:
             return
         facts = self.checker.everything.of(mention.sense.covers)
-        if not facts:
+        if not facts or (mention.sense.good and self._of_other_things(mention, facts)):
             return
         spans = [w for w in mention.whens if w.kind in {"span", "point", "part"}]
         if spans:
@@ -656,7 +771,19 @@ class _Pair:
             "recording",
         }:
             return True
-        return bool({t for f in facts if f.where for t in f.where.things} & things_of(mention.clause))
+        return any(f.where and _meets(mention.clause, f.where) for f in facts)
+
+    def _of_other_things(self, mention: Mention, facts: list[Fact]) -> bool:
+        """Whether what is denied is denied of other things than those where it is known."""
+        places = [f.where for f in facts]
+        if not all(p and p.things and not p.whole for p in places):
+            return False
+        text = mention.clause
+        if not mention.bare or self.asked.options:
+            stem = plain(self.asked.stem)
+            text = f"{stem} {text}" if self.asked.options else text
+        said = _owned_things(text)
+        return bool(said) and not any(p and _meets(text, p) for p in places)
 
     def _in_time(self, facts: list[Fact], whens: Sequence[When]) -> list[Fact]:
         """Of several entries for an attribute, those of the time that is spoken of."""
@@ -857,6 +984,20 @@ def _within(said: Where, known: Where) -> bool:
         or bool(said.depth and said.depth == known.depth)
         or bool((said.rows & known.rows) or (said.columns & known.columns))
     )
+
+
+def _meets(text: str, place: Where) -> bool:
+    """Whether a text names a thing of a place; of two people, only the one that goes by the same word."""
+    shared = things_of(text) & place.things
+    if shared != _PERSON:
+        return bool(shared)
+    return bool({t.stem for t in tokens_of(text)} & {t.stem for t in tokens_of(place.quote) if t.text not in FUNCTION})
+
+
+def _owned_things(text: str) -> frozenset[str]:
+    """Give the things that a text names with an article, or as its first word."""
+    named = " ".join(match[1] or match[2] or match[3] for match in _OWNED.finditer(text))
+    return frozenset(t for t in things_of(named) if t not in _NO_THINGS)
 
 
 def _generic(read: Read) -> bool:

@@ -47,11 +47,20 @@ DENYING = lexicon.SEEN | frozenset(
 _OPENING = frozenset(listed("the it its they this his her their there it's they're there's you one"))
 _PARTING = frozenset([",", "while", "but", "whereas", "and", "then"])
 NOT = frozenset(listed("no not never neither nor isn't aren't wasn't weren't"))
+_PREPOSITIONS = frozenset(listed("of with into from through by in on"))
+_RIGHT = frozenset(
+    listed("""
+        fine right good normal ok okay alright natural correct perfect unproblematic excellent sound proper great
+        adequate sufficient harmless well
+    """)
+)
+"""What is said of a thing that is in order."""
+_HARDLY = frozenset(listed("barely hardly scarcely"))
 _LOSS = frozenset(
     stem_of(w)
     for w in listed("""
-        low poor reduce loss lose lost losing insufficient weak little limited less decrease suffer barely
-        hardly scarcely never lacking lacks drop drops falls compromised impaired degraded limited missing gone
+        low poor reduce loss lose lost losing insufficient weak little limited less decrease suffer
+        never lacking lacks drop drops falls compromised impaired degraded limited missing gone
         softened unlike hurt robs rob robbed undermined affected
     """)
 )
@@ -117,7 +126,8 @@ class Clause:
         found = [PRESENT] * len(self.attributes)
         for (_, _, degree), index in zip(self.degrees, self.owners, strict=True):
             if index is not None:
-                found[index] = found[index] & degree.states or found[index] | degree.states
+                both = found[index] & degree.states
+                found[index] = both | (degree.states & ABSENT) if both else found[index] | degree.states
         return [self._denied(index, states) for index, states in enumerate(found)]
 
     def bare_states(self) -> int:
@@ -257,14 +267,21 @@ class Clause:
         ):
             no = True
         if sense.good:
-            near = {t.stem for t in self.tokens[max(0, first - 3) : first]} | {
-                t.stem for t in self.tokens[last : last + 4]
-            }
-            flipped = (no != contrary) or bool(near & _LOSS)
+            near = [*self.tokens[max(0, first - 3) : first], *self.tokens[last : last + 4]]
+            flipped = (no != contrary) or any(t.stem in _LOSS or t.text in _HARDLY for t in near)
             return PRESENT if flipped else ANY_STATE if weak else ABSENT
         if weak and not contrary:
             return ABSENT | SLIGHT
+        if not (no or own or contrary) and self._in_order(last):
+            return ANY_STATE  # "the frame rate is fine"
         return ABSENT if no != contrary else states
+
+    def _in_order(self, at: int) -> bool:
+        """Whether what stands before is called right: "is fine", "looks perfectly natural"."""
+        if self.words[at : at + 1] and self.words[at] not in lexicon.COPULAS:
+            return False
+        word = next((w for w in self.words[at:] if w not in lexicon.COPULAS and w not in FILL), "")
+        return word in _RIGHT or word.removesuffix("ly") in _RIGHT
 
     def joined(self, last: int, start: int) -> bool:
         """Whether two attributes are listed together: "noise and blur are absent"."""
@@ -322,6 +339,8 @@ def _of_a_thing(tokens: list[Token], first: int, last: int) -> bool:
     if tokens[last - 1].text not in lexicon.LOOSE_ADJECTIVES or last >= len(tokens):
         return False
     after = tokens[last].text
+    if after == "," and first and tokens[first - 1].text in _PREPOSITIONS:
+        return True  # "consists of soft, shifting gradients"
     return (
         after.isalpha()
         and after not in lexicon.OF_PICTURE

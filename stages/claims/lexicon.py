@@ -179,7 +179,7 @@ _BAD: tuple[tuple[tuple[str, ...], tuple[str, ...], str], ...] = (
         ("underexposure",),
         ("low contrast", "high contrast"),
         """
-            underexposed; under exposed; underexposure; under exposure; too dark; dark; darkness; dim; dimly
+            underexposed; under exposed; underexposure; under exposure; too dark; =dark; =darker; =darkness; dim; dimly
             lit; murky; gloomy; gloom; pitch dark; jet black; coal black; sea of black; mass of black; black
             mass; black blob; lost in the shadows; lost in shadow; hidden in shadow; hidden in the dark;
             vanishes into the dark; sunk in darkness; shrouded in darkness; tenebrous; cave dark; dark as a
@@ -530,15 +530,21 @@ _GOOD: tuple[tuple[tuple[str, ...], str], ...] = (
         """
             steady; stable; steadiness; hold still; keep still; stay still; stays put; holds steady; sits still;
             camera is calm; camera stays calm; calm camera; static camera; static shot; calm framing; rock solid;
-            well stabilized; locked off; tripod steady; stabilized;
+            well stabilized; locked off; tripod steady; stabilized; camera stands still; camera stands firm;
+            camera does not move; camera doesn't move; camera is at rest;
             smooth camera; camera is still; rock steady
         """,
     ),
     (
         _UNEVEN,
         """
-            smooth; smoothly; fluid; fluidly; fluent; fluently; uninterrupted; without interruption; seamless;
-            seamlessly; motion is even
+            smooth; smoothly; silky; silkily; fluid; fluidly; fluent; fluently; uninterrupted;
+            without interruption; seamless;
+            seamlessly; motion is even; frame rate is high; frame rate is fine; frame rate is good;
+            frame rate is sufficient; frame rate is right; frame rate is ok; full frame rate; good frame rate;
+            frame rate is smooth;
+            smooth frame rate;
+            sufficient frame rate; frame rate holds; no frames missing
         """,
     ),
     (
@@ -623,8 +629,8 @@ _DEGREES: tuple[tuple[int, str], ...] = (
     (
         SLIGHT,
         """
-            slight; mild; minor; light; weak; faint; subtle; tiny; small; minimal; negligible; little; low
-            level; barely; hardly; barely visible; barely noticeable; barely perceptible; hardly noticeable;
+            slight; mild; minor; light; weak; faint; subtle; tiny; small; minimal; little; low
+            level; =barely; =hardly; barely visible; barely noticeable; barely perceptible; hardly noticeable;
             hardly visible; hardly perceptible; just visible; scarcely visible; scarcely; trivial; marginal;
             a bit; a little; a touch; tiny bit; teeny bit; teeny; wee bit; wee; smidgen; smidge; tad; shade
             too; trifle; fraction; sliver; speck of; pinch; dash of; modicum; suggestion of; suspicion of;
@@ -658,7 +664,7 @@ _DEGREES: tuple[tuple[int, str], ...] = (
             sharp eye; on close inspection; only if one looks; look closely; looking closely; harmless;
             inconspicuous; hardly worth; barely worth; soft touch; slightest; lightly; easy to overlook;
             easily overlooked; easy to miss; easily missed; almost invisible; nearly invisible; fine;
-            delicate; gentle; modest; insignificant; unobtrusive; feeble; superficial; scant; mildest; on
+            delicate; gentle; modest; unobtrusive; feeble; superficial; scant; mildest; on
             the mild side; low intensity; low degree; low strength; minuscule; would go unnoticed; go
             unnoticed; weakly; tinge; dusting of
         """,
@@ -666,6 +672,7 @@ _DEGREES: tuple[tuple[int, str], ...] = (
     (
         ABSENT | SLIGHT,
         """
+            negligible; insignificant;
             almost non existent; almost nonexistent; nearly non existent; almost absent; almost none;
             imperceptible; practically absent; practically none; virtually none; close to none; next to nothing;
             undetectable; nearly absent; virtually absent; practically invisible; virtually invisible
@@ -852,8 +859,9 @@ _NEGATIONS = """
         of; not an ounce of; not a whiff of; not a drop of; not a grain of; not a flicker of; void; avoided;
         avoids; clear from; empty of; innocent of; exempt from; unspoiled by; unspoilt by; unhurt by;
         unharmed by; safe from; steers clear of; doesn't have; does not have; doesn't show; does not show;
-        bare of; devoid of; absence of; lack; lacks; lacking; void of; zero; nothing; cannot; rather than;
-        instead of; as opposed to; other than; far from; absent; spared; spares; rid of; clear of; no trace
+        =bare of; devoid of; absence of; lack; lacks; lacking; void of; zero; nothing; cannot; rather than;
+        instead of; as opposed to; other than; far from; absent; spared; spares; is rid of; are rid of;
+        clear of; no trace
         of; no sign of; not a trace of; not a hint of; no hint of; nowhere; anything but; no evidence of;
         clean of; isn't; aren't; wasn't; weren't; doesn't; don't; didn't; can't; couldn't; hasn't; haven't;
         won't; fails to; escapes; escape; not any; unaffected by; not affected by; not suffer from; immune

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 
 from schemas.pair import Doubt, Pair
 from stages.claims.options import Asked, chosen, content, is_yes_no, normal
 from stages.claims.words import FUNCTION, LONGEST, listed
 
-QUESTION_WORDS = (2, 60)
+QUESTION_WORDS = (1, 60)
 """Words of a question without its options: the longest question seen in the published set has about 30."""
 ANSWER_WORDS = (1, 200)
 _LISTED = 60
@@ -56,6 +57,7 @@ _VIDEO = re.compile(
 _WORD = re.compile(r"\S+")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _ASCII = re.compile(r"[A-Za-z]+")
+_SIGNS = "\u00b5\u03bc\u03c3\u03c0\u03b3\u0394\u03a9"
 _CHOICE = re.compile(r"\bor\b|\beither\b|\bwhether\b")
 _COMMON = FUNCTION | frozenset(
     listed("""
@@ -82,14 +84,22 @@ def language(pair: Pair) -> Iterator[Doubt]:
         words = _LETTERS.findall(text)
         letters = sum(map(len, words))
         foreign = letters - sum(len(word) for word in _ASCII.findall(text))
-        if letters and foreign > max(6, 0.1 * letters):
+        other = 0 if text.isascii() else sum(not _is_latin(letter) for word in words for letter in word)
+        if other or (letters and foreign > max(6, 0.1 * letters)):
             yield Doubt(
-                check="language", why=f"{foreign} of {letters} letters are not of the English alphabet", quote=text[:80]
+                check="language",
+                why=f"{other or foreign} of {letters} letters are not of the English alphabet",
+                quote=text[:80],
             )
         elif len(words) >= (16 if _LISTING.search(text) else 8) and sum(
             word.lower() in _COMMON for word in words
         ) < 0.15 * len(words):
             yield Doubt(check="language", why="hardly any of its words are common in English", quote=text[:80])
+
+
+def _is_latin(letter: str) -> bool:
+    """Whether a letter is of the Latin script, or a lone sign of a measure that English texts have too."""
+    return letter in _SIGNS or unicodedata.name(letter, "").startswith(("LATIN", "FEMININE", "MASCULINE", "MODIFIER"))
 
 
 def length(pair: Pair, parts: Asked) -> Iterator[Doubt]:

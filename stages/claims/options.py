@@ -15,6 +15,11 @@ _CHOSEN = re.compile(
 )
 _WHO = r"(?:it|they|he|she|you|we|i|that|this|there|one|some|both|all of (?:it|them)|the \w+)"
 _DOES = r"(?:do|does|did|is|are|am|was|were|has|have|had|can|could|will|would|should|must|may|might)"
+_ENDED = (
+    r"(?=\W*$|\s*[,.;:!?-]|\s+(?:indeed|so|too|actually|definitely|certainly|sure|clearly|at|in|on|from|for|during|all"
+    r"|throughout|every|but|and|until|because|as|only|to|just|after|before|between|over|when|while|with|through|since))"
+)
+"""What may follow "it does" where that means yes: "it is constant" is no answer to "is it changing?"."""
 _YES = re.compile(
     r"^\W*(?:yes|yeah|yep|yup|aye|yea|correct|indeed|certainly|definitely|absolutely|right|true|precisely"
     r"|exactly|easily"
@@ -30,7 +35,7 @@ _YES = re.compile(
     r"|well,? yes|every bit|all of it|afraid so|too true|that's (?:right|correct|true|it)"
     rf"|(?:sadly|unfortunately|luckily|happily|thankfully|alas),? {_WHO} {_DOES}|{_WHO} (?:really |certainly "
     rf"|sure |clearly "
-    rf"|very much |indeed |most certainly |definitely )?{_DOES}"
+    rf"|very much |indeed |most certainly |definitely )?{_DOES}{_ENDED}"
     r")\b(?! (?:not|n't|no\b|free|absent|without|never|hardly|barely|nothing|none|neither|anything but|far from))"
 )
 _NO = re.compile(
@@ -51,6 +56,7 @@ _NO = re.compile(
     r"|there(?:'s| is| are|'re) (?:no|not|nothing|none|never|hardly|barely)"
     r")\b"
 )
+_SAID_OVER = re.compile(rf"^\W*(?:the|its|this|there|it|they) (?:\w+ ){{0,3}}?(?:{_DOES}|\w+s)\b")
 _LEAD = re.compile(
     r"^\W*(?:(?:oh|well|honestly|frankly|sadly|luckily),? )?(?:yes|yeah|yep|yup|nope|nah|no|correct|indeed"
     r"|right|true|false"
@@ -113,6 +119,11 @@ def yes_or_no(answer: str) -> bool | None:
     if _NO.match(text):
         return False
     return True if _YES.match(text) else None
+
+
+def echoes(answer: str) -> bool:
+    """Whether an answer says over what was asked instead of yes or no: "the light is even"."""
+    return bool(_SAID_OVER.match(plain(answer)))
 
 
 def after_yes_or_no(answer: str) -> str:

@@ -92,12 +92,13 @@ _LINES: tuple[tuple[str, tuple[tuple[Sense, str], ...]], ...] = (
             ),
             (
                 Sense(("high contrast",), ("overexposure", "underexposure")),
+                "high higher "
                 "harsh excessive brutal fierce exaggerated violent aggressive overdone stark pushed boosted "
                 "cranked strong",
             ),
             (
                 Sense(("low contrast", "high contrast"), (), good=True),
-                "balanced natural pleasing perfect healthy ideal",
+                "balanced natural pleasing perfect healthy ideal normal right correct",
             ),
         ),
     ),

@@ -14,7 +14,7 @@ _PRAISE = listed("""
     clean clear calm fine perfect perfectly spotless untouched ok okay lush normal intact unaffected unharmed spared
     faultless impeccable immaculate lovely beautiful pristine flawless keeps keep retains retain kept holds readable
     legible tidy undisturbed unscathed great excellent gorgeous alright right good correct correctly constant still
-    quiet unblemished unspoiled unspoilt healthy
+    quiet steady sharp crisp unblemished unspoiled unspoilt healthy
 """)
 _UNSURE = listed("""
     no not never hardly barely without less than until before after if would could should only except almost far once
@@ -27,7 +27,7 @@ def praised(text: str) -> frozenset[str]:
     """Give the things that a text praises, each in a clause that says nothing bad, and is sure of it at all times."""
     found: frozenset[str] = frozenset()
     for part in _PARTS.split(plain(text)):
-        words = part.split()
+        words = part.replace("spot on", "perfect").split()
         at = next((i for i, word in enumerate(words) if word in _PRAISE), 0)
         if at < 2 or _UNSURE.intersection(words) or any(word[0].isdigit() for word in words):
             continue

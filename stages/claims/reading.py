@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from stages.claims import lexicon
-from stages.claims.clauses import CAUSES, DENYING, PHRASES, SCALE, Clause, Found
-from stages.claims.lexicon import ABSENT, PRESENT, Sense
+from stages.claims.clauses import CAUSES, DENYING, PHRASES, SCALE, Clause, Degree, Found
+from stages.claims.lexicon import ABSENT, ANYTHING, PRESENT, Sense
 from stages.claims.pairings import paired
 from stages.claims.places import Where, described, things_of, where_in
 from stages.claims.times import When, times_in
@@ -34,9 +34,13 @@ _SPARED = re.compile(
 )
 """Behind such a comma a text tells where something is not."""
 _LIKENESS = listed("like resembles resemble reminiscent similar as")
+_GRADES = listed("light dark bright black white shadow")
+_ELSE = listed("else other others otherwise apart besides aside rest elsewhere except remainder")
+"""Words of clauses that speak of what is left beside the topic."""
 _LIMITS = listed("""
+    barring save unless
     otherwise elsewhere besides apart aside except when whenever once after before beyond outside rest remainder
-    remaining else other others surroundings then until afterwards again
+    else other others surroundings then until afterwards again
 """)
 """Words of clauses that speak of a part of the clip only."""
 
@@ -125,7 +129,7 @@ class Reader:
             if clause.attributes:
                 found = self._named(clause, low, quote, whens, manner)
             else:
-                found = self._bare(clause, low[start:end], quote, whens, manner, spoken)
+                found = self._bare(clause, low[start:end], quote, whens, manner, spoken, asked=not mentions)
             spoken = [m for m in found if not m.bare and not m.assumed] or spoken
             mentions += [replace(m, sworn=True) for m in found] if known else found
         return Read(tuple(mentions), tuple(verdicts))
@@ -158,8 +162,9 @@ class Reader:
 
     def _phrases(self, tokens: list[Token]) -> list[tuple[int, int, Found]]:
         if self._more is None:
-            return list(PHRASES.all_in(tokens))
-        found: list[tuple[int, int, Found]] = []
+            found = list(PHRASES.all_in(tokens))
+            return _with_too(tokens, found) if any(t.text == "too" for t in tokens) else found
+        found = []
         index = 0
         while index < len(tokens):
             hit = PHRASES.at(tokens, index)
@@ -168,12 +173,14 @@ class Reader:
             if hit is not None:
                 found.append((index, index + hit[0], hit[1]))
             index += hit[0] if hit else 1
-        return found
+        return _with_too(tokens, found)
 
     def _named(self, clause: Clause, low: str, quote: str, whens: list[When], manner: Manner) -> list[Mention]:
         """Give a mention for each attribute that a clause names."""
         states, times, stretches = clause.states(), clause.times(whens), clause.stretches()
-        limited = bool(_LIMITS.intersection(clause.words))
+        limited = (
+            bool(_LIMITS.intersection(clause.words)) or " up to " in low[clause.tokens[0].start : clause.tokens[-1].end]
+        )
         mentions = []
         for index, (_, _, sense) in enumerate(clause.attributes):
             first, last = stretches[index]
@@ -192,17 +199,40 @@ class Reader:
             )
         return mentions
 
+    @staticmethod
+    def _of_another(words: Sequence[str], topic: Mention) -> bool:
+        """Whether a clause names a side of the picture that its topic has nothing to do with."""
+        opening = words[: 2 if words[0] in _OWNERS | {"no"} else 1]
+        sides = [
+            lexicon.TOPICS[w] for w in opening if w in lexicon.TOPICS and words[-1] != w and words[0] not in _GRADES
+        ]
+        names = {*topic.sense.covers, *topic.sense.near, ANYTHING}
+        return bool(sides) and topic.sense.covers != (ANYTHING,) and not any(names.intersection(s) for s in sides)
+
     def _bare(  # noqa: PLR0917
-        self, clause: Clause, text: str, quote: str, whens: list[When], manner: Manner, topic: Sequence[Mention]
+        self,
+        clause: Clause,
+        text: str,
+        quote: str,
+        whens: list[When],
+        manner: Manner,
+        topic: Sequence[Mention],
+        asked: bool,
     ) -> list[Mention]:
         """Take a clause that names no attribute for one about what was spoken of before, where it can be."""
         if manner.question or not topic or len({m.sense.covers for m in topic}) > 1:
             return []
         words = clause.words
-        if SCALE.intersection(words) or words[0] in lexicon.ADVICE - {"lower", "can"}:
+        if SCALE.intersection(words) or words[0] in lexicon.ADVICE - {
+            "lower",
+            "can",
+            *(("wait", "check") if whens else ()),
+        }:
+            return []
+        if (_ELSE.intersection(words) and not whens) or self._of_another(words, topic[-1]):
             return []
         states = clause.bare_states()
-        fails = topic[-1].sense.good and bool(_FAILS.intersection(words)) and not clause.denials
+        fails = asked and topic[-1].sense.good and bool(_FAILS.intersection(words)) and not clause.denials
         text = _SPARED.split(text)[0]
         where = where_in(text)
         if clause.denials and not clause.degrees and not where.says and not whens and DENYING.issuperset(words):
@@ -221,6 +251,21 @@ class Reader:
             sense, states = Sense(sense.covers, sense.near), PRESENT  # "how is the sharpness?" "awful"
         limited = topic[-1].limited and states == ABSENT
         return [Mention(sense, states, tuple(whens), where, quote, bare=True, limited=limited, clause=text)]
+
+
+def _with_too(tokens: list[Token], items: list[tuple[int, int, Found]]) -> list[tuple[int, int, Found]]:
+    """Give the "too" of "far too" to the attribute behind it: "far too bright" is too bright."""
+    found: list[tuple[int, int, Found]] = []
+    for first, last, sense in items:
+        if found and first < found[-1][1]:
+            continue
+        if isinstance(sense, Degree) and last - first > 1 and tokens[last - 1].text == "too":
+            hit = PHRASES.at(tokens, last - 1)
+            if hit and isinstance(hit[1], Sense):
+                found += [(first, last - 1, sense), (last - 1, last - 1 + hit[0], hit[1])]
+                continue
+        found.append((first, last, sense))
+    return found
 
 
 def _subject(clause: Clause, said: str) -> Where:

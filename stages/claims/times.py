@@ -97,6 +97,7 @@ _POINT = re.compile(
     rf"(?<!\bfor )(?<!lasts )(?<!lasting )\b(?:at|around|about|near|in|on|by|during|within|close to|just after"
     rf"|just before) {_ABOUT}(?P<a>(?:seconds? )?{_NUMBER}{_UNIT}?{_MARK}?)"
 )
+_LONG = re.compile(rf"(?:about|around|roughly|approximately) (?:\d+(?:\.\d+)?|{_CARDINALS}){_UNIT}")
 _INTO = re.compile(
     rf"\b(?P<a>{_NUMBER}{_UNIT}|{_NUMBER}) (?:seconds? )?in(?:to)?\b(?! (?:length|total|duration|all|the (?:upper"
     rf"|lower|left)))"
@@ -189,6 +190,9 @@ def times_in(text: str, duration: float) -> list[When]:
         if all(end <= a or when.at >= b for a, b in taken):
             taken.append((when.at, end))
             found.append(when)
+    if len(found) > 1:
+        # "at 8 s, about one second": how long, not when
+        found = [w for w in found if w.kind != "point" or not _LONG.match(text, w.at)] or found
     found.sort(key=lambda w: w.at)
     return found
 

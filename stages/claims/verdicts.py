@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from schemas.levels import LEVELS, Level
-from stages.claims.words import Phrases, Token, listed, phrases_of
+from stages.claims.words import FUNCTION, Phrases, Token, listed, phrases_of
 
 Levels = frozenset[Level]
 
@@ -112,7 +112,64 @@ _NOUNS = frozenset(
     quality level rating grade verdict score mark one standard class category impression
 """)
 )
+_ASPECTS = frozenset(
+    listed("""
+        sharpness focus contrast colors colours color colour exposure brightness light lighting saturation camera
+        motion movement playback detail details sound edges texture tones hues noise grain stability
+    """)
+)
 _OTHER_QUALITY = frozenset(listed("audio sound acting story content music"))
+
+
+_STRIKING: Phrases[Levels] = Phrases(
+    {
+        f"={phrase}": _levels(names)
+        for names, line in (
+            (
+                "fair good high",
+                """
+                    excellent; superb; outstanding; flawless; pristine; a joy; stunning; magnificent; top notch; first
+                    rate; impeccable; a pleasure; a treat; gorgeous; perfect; splendid; a delight; a feast;
+                    spectacular; marvelous; marvellous; fantastic; wonderful; brilliant; faultless; immaculate;
+                    exceptional; amazing; second to none; world class; delightful
+                """,
+            ),
+            (
+                "low poor fair",
+                """
+                    terrible; awful; dreadful; horrible; unwatchable; abysmal; atrocious; a disaster; hopeless; a
+                    torture; a pain; an ordeal; a nightmare; rubbish; garbage; appalling; a catastrophe; unusable;
+                    hideous; trash; a disgrace; a shambles
+                """,
+            ),
+        )
+        for phrase in phrases_of(line)
+    }
+)
+"""Words so strong that they tell a level wherever they are said of the clip."""
+_OF_CLIP = FUNCTION | listed(
+    """
+    video clip footage recording film picture image it's that's truly simply absolutely really overall altogether
+    in all quality visual technical viewing watching watch see look looks looked feels is whole entire would call
+    say utterly quite nothing short general experience frankly honestly eyes eye for
+    """
+)
+_BEHIND = listed(
+    "to in all overall throughout from quality video clip footage , and picture viewing for at image recording"
+)
+_UNSURE = listed("not no if would could should except isn't aren't wasn't but hardly barely never than nor almost far")
+
+
+def _struck(sentence: Sequence[Token]) -> Iterator[Verdict]:
+    """Find strong words that are said of nothing but the clip: "a joy to watch", "the footage is awful"."""
+    texts = [t.text for t in sentence]
+    if _UNSURE.intersection(texts) or _ASPECTS.intersection(texts) or _OTHER_QUALITY.intersection(texts):
+        return
+    for first, last, levels in _STRIKING.all_in(sentence):
+        clear = all(text in _OF_CLIP or text == "," for text in texts[:first])
+        if clear and (last >= len(texts) or texts[last] in _BEHIND):
+            yield Verdict(levels, first, last)
+            return
 
 
 def verdicts_in(
@@ -127,6 +184,8 @@ def verdicts_in(
         texts[first:last] = [""] * (last - first)
     anchored = any(text in _ANCHORS for text in texts)
     if not (anchored or asked_level) or _OTHER_QUALITY & set(texts):
+        if not taken:
+            yield from _struck(sentence)
         return
     for first, last, levels in _WORDS.all_in(sentence):
         before = texts[first - 1] if first else ""
@@ -135,6 +194,8 @@ def verdicts_in(
         said = anchored and after in _NOUNS and _qualified(texts, last)
         told = (before in _BEFORE or not before) and (not after or after in _AFTER) and _about_quality(texts, first)
         behind = any(a < first for a, _ in taken)
+        if _ASPECTS.intersection(texts[:first]) and not _NOUNS.intersection(texts):
+            continue  # "sharpness is good"
         if not (bare or said or told or (asked_level and not behind and (not after or after in _AFTER))):
             continue
         if after in _NOUNS and last + 1 < len(texts) and not texts[last + 1]:
