@@ -105,6 +105,9 @@ _MOVING = frozenset(["stuttering", "low frame rate", "camera shake", "flicker"])
 _OWNED = re.compile(r"\b(?:the|his|her|their) ([a-z]+(?: [a-z]+)?)|^\W*([a-z]+)\W*$|^(?:the )?([a-z]+)\b(?=[:,])")
 _PERSON = things_of("person")
 _NO_THINGS = frozenset(stem_of(word) for word in (*lexicon.TOPICS, *lexicon.VERBS, "sharpness", "sharp", "smooth"))
+_WHY = re.compile(
+    r"\bwhy\b|\bhow come\b|\bwhat (?:makes|made|causes|caused|is behind|leads|led)\b|\breasons?\b|\bcauses?\b"
+)
 _NEUTRAL = re.compile(
     r"^\W*(?:(?:please|can you|could you|so|and|now) )*(?:tell (?:me|us) (?:something |more )?about|describe|comment on"
     r"|what (?:about|of)|how about|discuss|assess|evaluate|judge|rate|talk about|say something about|characteri[sz]e"
@@ -250,6 +253,7 @@ class _Pair:
         self.asks_when = asks_when(stem)
         self.asks_where = asks_where(stem)
         self.asks_thing = asks_what(stem)
+        self.asks_why = bool(_WHY.search(stem))
         self.asks_strength = asks_strength(stem) or stem.startswith("how ")
         self.asks_end = asks_end(stem)
         self.after_it = bool(lexicon.RECOVERED & {w.strip("?,.") for w in self.words})
@@ -296,6 +300,7 @@ class _Pair:
             advice=self.advice and not question,
             asked_level=asked_level,
             asked_where=self.asks_where and not question and (not self.yes_no or bool(self.asked.options)),
+            explains=self.asks_why and not question and not self.asked.options,
         )
         return self.checker.reader.read(text, manner, topic=topic, sworn=self.checker.sworn)
 

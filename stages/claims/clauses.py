@@ -47,6 +47,9 @@ DENYING = lexicon.SEEN | frozenset(
 _OPENING = frozenset(listed("the it its they this his her their there it's they're there's you one"))
 _PARTING = frozenset([",", "while", "but", "whereas", "and", "then"])
 NOT = frozenset(listed("no not never neither nor isn't aren't wasn't weren't"))
+_ALMOST = frozenset(
+    listed("nearly almost largely mostly practically virtually fairly mainly reasonably otherwise partly")
+)
 _PREPOSITIONS = frozenset(listed("of with into from through by in on"))
 _RIGHT = frozenset(
     listed("""
@@ -65,7 +68,7 @@ _LOSS = frozenset(
     """)
 )
 _WORDS: dict[str, Found] = {
-    **{phrase: Degree(states, phrase) for phrase, states in lexicon.DEGREE_WORDS.items()},
+    **{phrase: Degree(states, phrase.lstrip("=")) for phrase, states in lexicon.DEGREE_WORDS.items()},
     **{phrase: Denial(kind, phrase.split()[0]) for phrase, kind in lexicon.NEGATIONS.items()},
     **lexicon.ATTRIBUTES,
 }
@@ -140,7 +143,8 @@ class Clause:
                 for _, b, d in self.denials
             ):
                 said = (SLIGHT | ABSENT) if degree.word == "noticeable" else PRESENT & ~said
-            states = states & said or said
+            both = states & said
+            states = both | (said & ABSENT) if both else said
         return states
 
     def _filled(self, start: int, end: int) -> bool:
@@ -215,9 +219,10 @@ class Clause:
             for t in self.tokens[attributes[previous][1] : first]
         ):
             return previous
-        return (
-            following if previous is None and following is not None and attributes[following][0] - last <= 6 else None
-        )
+        if previous is not None or following is None or attributes[following][0] - last > 6:
+            return None
+        # "the signal is weak and the gain lifts the noise": another clause
+        return None if _joins(self.words[last : attributes[following][0]]) else following
 
     def _leads(self, last: int, following: int | None, reach: int) -> bool:
         """Whether nothing but other adjectives stands between a degree and the attribute behind it."""
@@ -267,6 +272,8 @@ class Clause:
         ):
             no = True
         if sense.good:
+            if first and self.words[first - 1] in _ALMOST and not no:
+                return ANY_STATE
             near = [*self.tokens[max(0, first - 3) : first], *self.tokens[last : last + 4]]
             flipped = (no != contrary) or any(t.stem in _LOSS or t.text in _HARDLY for t in near)
             return PRESENT if flipped else ANY_STATE if weak else ABSENT
@@ -320,6 +327,11 @@ class Clause:
             if token.text not in FILL and token.text not in {"been", "be", "to", "really", "actually", "clearly"}:
                 return False
         return at >= len(self.tokens)
+
+
+def _joins(words: Sequence[str]) -> bool:
+    """Whether words open a clause of its own, with a subject: "and the ..."."""
+    return any(a in {"and", "so"} and b in _OPENING for a, b in pairwise(words))
 
 
 def _loosened(degree: Degree) -> Degree:
@@ -378,6 +390,7 @@ def _is_degree(tokens: list[Token], degree: Graded, question: bool) -> bool:
         return False
     if found.word in {
         "light",
+        "lighter",
         "fine",
         "high",
         "small",

@@ -164,8 +164,11 @@ def _take_annotation(facts: Facts, annotation: Annotation, reader: Reader) -> No
 
 
 def _take_attribute(facts: Facts, attribute: Attribute, mentions: Sequence[Mention], reader: Reader) -> None:
+    said = plain(attribute.degree).strip()
     states = (
-        STATES.get(attribute.degree) or DEGREE_WORDS.get(plain(attribute.degree).strip(), PRESENT) & PRESENT or PRESENT
+        STATES.get(attribute.degree)
+        or DEGREE_WORDS.get(said, DEGREE_WORDS.get(f"={said}", PRESENT)) & PRESENT
+        or PRESENT
     )
     whens: tuple[When, ...] | None
     if attribute.start is not None and attribute.end is not None:

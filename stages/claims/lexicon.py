@@ -608,7 +608,10 @@ _NOTHING_SAID = """
         hanging; hung; compressed air; pauses to; stuck in traffic; traffic jam; saturated market; viewing
         stable; horse stable; steam trail; smoke trail; paper clip; this clip; the clip; video clip; short clip;
         entire clip; whole clip; a clip; of clip; clip's; clip begins; clip starts; clip ends; full clip; that
-        clip; =clip; =clips; film grain stock; wood grain; grainy texture; texture of; buffering of; player
+        clip; =clip; =clips;
+        can freeze; to freeze; could freeze; freeze the motion; freeze motion; freezes motion; freezes the motion;
+        the stalls are; the stalls become; the stalls look; the stalls of; film grain stock; wood grain;
+        grainy texture; texture of; buffering of; player
         buffer; stop the; stops the; smooth skin; smooth surface; smooth wall; smooth gradients; smooth area;
         smooth areas; smooth regions; smooth sky; stable connection; stable network; stable light source; steady
         light source; light pulses of; dust specks on
@@ -629,7 +632,7 @@ _DEGREES: tuple[tuple[int, str], ...] = (
     (
         SLIGHT,
         """
-            slight; mild; minor; light; weak; faint; subtle; tiny; small; minimal; little; low
+            slight; mild; minor; =light; =lighter; weak; faint; subtle; tiny; small; minimal; little; low
             level; =barely; =hardly; barely visible; barely noticeable; barely perceptible; hardly noticeable;
             hardly visible; hardly perceptible; just visible; scarcely visible; scarcely; trivial; marginal;
             a bit; a little; a touch; tiny bit; teeny bit; teeny; wee bit; wee; smidgen; smidge; tad; shade
@@ -643,21 +646,20 @@ _DEGREES: tuple[tuple[int, str], ...] = (
             not hurt; barely hurts; hardly hurts; barely matters; hardly matters; doesn't matter; no big
             deal; not a big deal; no deal breaker; not a deal breaker; small beer; nitpick; nitpicking;
             quibble; nothing much; not much; not a lot; nothing more than; hardly a problem; barely a
-            problem; hardly an issue; barely an issue; not really a problem; not worth mentioning; none
-            worth naming; none worth mentioning; nothing worth mentioning; nothing to write home about; not
-            to speak of; none to speak of; you'd overlook it; you'd miss it; you would miss it; would miss
+            problem; hardly an issue; barely an issue; not really a problem; nothing to write home about; not
+            to speak of; you'd overlook it; you'd miss it; you would miss it; would miss
             it; would overlook it; could overlook; wouldn't notice; would not notice; won't notice; will not
             notice; may not notice; might not notice; never notice; never spot; don't notice; doesn't show;
             goes unseen; passes unnoticed; goes unnoticed; unnoticed; forgivable; excusable; benign;
             cosmetic; trifling; puny; petite; minute; infinitesimal; microscopic; homeopathic; soft hint;
-            lightest; faintest; slimmest; gentle dose; small dose; low dose; nearly nothing; almost nothing;
+            =lightest; faintest; slimmest; gentle dose; small dose; low dose;
             hardly a whisper; breath of; whiff of; soupcon; barely registers; hardly registers; scarcely
             registers; small scale; to a small extent; hardly counts; a mere; mere; nothing to complain;
-            near zero; nigh on invisible; on the light side; on the gentle side; on the weak side; a hint; a
-            trace; a whisper; trace; hint of; trace amount; almost imperceptible; a little bit; somewhat
+            on the light side; on the gentle side; on the weak side; a hint; a
+            trace; a whisper; trace; hint of; trace amount; a little bit; somewhat
             slight; very slight; very mild; light dusting; only just; small extent; lesser extent; small
-            degree; little extent; minor extent; just perceptible; whisper of; touch of; barely there; next
-            to invisible; hardly tell; hardly there; can hardly be; can barely be; could hardly; so little;
+            degree; little extent; minor extent; just perceptible; whisper of; touch of; barely there;
+            hardly tell; hardly there; can hardly be; can barely be; could hardly; so little;
             only just visible; barely see; hardly see; barely make out; hardly make out; nobody would mind;
             nobody would notice; few would notice; scarcely noticeable; scarcely perceptible; nothing to
             worry about; hardly disturbs; hardly bothers; barely disturbs; does not disturb; trained eye;
@@ -672,7 +674,9 @@ _DEGREES: tuple[tuple[int, str], ...] = (
     (
         ABSENT | SLIGHT,
         """
-            negligible; insignificant;
+            negligible; insignificant; not worth mentioning; none worth naming; none worth mentioning;
+            nothing worth mentioning; none to speak of; near zero; nearly nothing; almost nothing;
+            nigh on invisible; almost imperceptible; next to invisible; no more than a trace;
             almost non existent; almost nonexistent; nearly non existent; almost absent; almost none;
             imperceptible; practically absent; practically none; virtually none; close to none; next to nothing;
             undetectable; nearly absent; virtually absent; practically invisible; virtually invisible
@@ -986,7 +990,8 @@ CAUSES = """
 RECOVERED = frozenset(
     listed("""
         recover recovers recovered regained regains restored normal again back clears cleared adapts adapted
-        adjusts adjusted returns returned away settles settled vanishes improves improved recovering normalizes
+        adjusts adjusted arrives arrive snaps locks lands returns returned away settles settled vanishes improves
+        improved recovering normalizes
     """)
 )
 """Words of sentences whose times are those at which a problem is over."""

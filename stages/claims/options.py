@@ -45,7 +45,7 @@ _NO = re.compile(
     r"|(?:doesn't|does not|didn't|don't|isn't|wasn't|hasn't|can't|won't|couldn't|wouldn't) \w+|at no (?:point"
     r"|time|moment|stage)|by no means|in no way|under no circumstances|no way|anything but|nobody|no one"
     r"|i(?: would|'d) not say so|i (?:don't|do not|wouldn't|would not|doubt|can't|cannot|couldn't)\b"
-    r"|i'm afraid (?:not|it (?:isn't"
+    r"|i (?:see|find|notice|saw|found|noticed) (?:no|none|nothing|not)|there'?s none|i'm afraid (?:not|it (?:isn't"
     r"|doesn't))|afraid not|you (?:wish|aren't|won't)|don't worry|rarely|seldom|impossible|no chance|fortunately not"
     r"|unfortunately not|sadly not|thankfully not|luckily not|it's (?:not|anything but|far from|no)\b"
     rf"|(?:sadly|unfortunately|luckily|happily|thankfully|alas|oh|well|honestly|frankly),? (?:no|not|never)"

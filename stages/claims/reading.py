@@ -34,6 +34,8 @@ _SPARED = re.compile(
 )
 """Behind such a comma a text tells where something is not."""
 _LIKENESS = listed("like resembles resemble reminiscent similar as")
+_SUPPOSED = listed("would might risk wouldn't")
+_JUDGED = listed("say call describe rate judge notice see think argue speak overlook miss")
 _GRADES = listed("light dark bright black white shadow")
 _ELSE = listed("else other others otherwise apart besides aside rest elsewhere except remainder")
 """Words of clauses that speak of what is left beside the topic."""
@@ -51,7 +53,7 @@ class Manner:
 
     `question` = it asks; `strict` = its degree words are those of the ladder; `advice` = it may say what could be done,
     and name what that prevents; `asked_level` and `asked_where` = it answers a question about them, so that bare words
-    are a verdict or a place.
+    are a verdict or a place. `explains` = it gives reasons, so that bare words speak of these.
     """
 
     question: bool = False
@@ -59,6 +61,7 @@ class Manner:
     advice: bool = False
     asked_level: bool = False
     asked_where: bool = False
+    explains: bool = False
 
 
 @dataclass(frozen=True)
@@ -220,7 +223,7 @@ class Reader:
         asked: bool,
     ) -> list[Mention]:
         """Take a clause that names no attribute for one about what was spoken of before, where it can be."""
-        if manner.question or not topic or len({m.sense.covers for m in topic}) > 1:
+        if manner.question or manner.explains or not topic or len({m.sense.covers for m in topic}) > 1:
             return []
         words = clause.words
         if SCALE.intersection(words) or words[0] in lexicon.ADVICE - {
@@ -311,6 +314,15 @@ def _assumed(clause: Clause, index: int, manner: Manner) -> bool:
         prevented = any(i < first <= i + 8 for i in advice) and not _OF_CLIP.intersection(words[max(advice) : first])
         if prevented or (advice and not _OF_CLIP.intersection(words) and index not in clause.owners):
             return True
+    if (
+        not manner.question
+        and not definite
+        and _SUPPOSED.intersection(words[:first])
+        and not _JUDGED.intersection(words)
+    ):
+        return True  # "it would clean the wall, at the risk of a soft look"
+    if manner.advice and not lexicon.VERBS.intersection(words) and clause.denials:
+        return True  # "lamps without flicker"
     causes = [a for a, _, _ in CAUSES.all_in(clause.tokens)] if len(words) > 3 else []
     if len(clause.attributes) == 1:
         causes = [a for a in causes if words[a] not in _LIKENESS]
