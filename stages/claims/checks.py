@@ -800,6 +800,8 @@ class _Pair:
     def _time_problem(self, mention: Mention, facts: list[Fact], asked: bool) -> str:
         if any(fact.whens is None for fact in facts) or not mention.whens or self.after_it:
             return ""
+        if "how long" in self.asked.stem.lower() and all(w.kind == "point" for w in mention.whens):
+            return ""
         duration = self.checker.reader.duration
         known = _union([w for f in facts for w in f.whens or ()])
         covered = _length(known)

@@ -56,6 +56,7 @@ _NO = re.compile(
     r"|there(?:'s| is| are|'re) (?:no|not|nothing|none|never|hardly|barely)"
     r")\b"
 )
+_SAYS = re.compile(r"\b(?:yes|no|not|none|never)\b")
 _SAID_OVER = re.compile(rf"^\W*(?:the|its|this|there|it|they) (?:\w+ ){{0,3}}?(?:{_DOES}|\w+s)\b")
 _LEAD = re.compile(
     r"^\W*(?:(?:oh|well|honestly|frankly|sadly|luckily),? )?(?:yes|yeah|yep|yup|nope|nah|no|correct|indeed"
@@ -123,7 +124,7 @@ def yes_or_no(answer: str) -> bool | None:
 
 def echoes(answer: str) -> bool:
     """Whether an answer says over what was asked instead of yes or no: "the light is even"."""
-    return bool(_SAID_OVER.match(plain(answer)))
+    return bool(_SAID_OVER.match(plain(answer)) or _SAYS.search(plain(answer)))
 
 
 def after_yes_or_no(answer: str) -> str:

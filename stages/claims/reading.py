@@ -34,6 +34,7 @@ _SPARED = re.compile(
 )
 """Behind such a comma a text tells where something is not."""
 _LIKENESS = listed("like resembles resemble reminiscent similar as")
+_TIMED = listed("from after since until before between in at during for throughout only")
 _SUPPOSED = listed("would might risk wouldn't")
 _JUDGED = listed("say call describe rate judge notice see think argue speak overlook miss")
 _GRADES = listed("light dark bright black white shadow")
@@ -247,12 +248,14 @@ class Reader:
             return []
         if topic[-1].sense.good and clause.denials and not clause.degrees:
             return []  # what "the corners aren't" denies is a virtue
-        if topic[-1].sense.good and states == PRESENT and where.says:
+        if topic[-1].sense.good and states == PRESENT and (where.says or (whens and words[0] in _TIMED)):
             states = ABSENT  # where it is sharp, it is not blurred
         sense = topic[-1].sense
         if fails:
             sense, states = Sense(sense.covers, sense.near), PRESENT  # "how is the sharpness?" "awful"
         limited = topic[-1].limited and states == ABSENT
+        if states == ABSENT and not whens and asked:
+            whens = list(topic[-1].whens)  # "any problem after 6 s?" "none"
         return [Mention(sense, states, tuple(whens), where, quote, bare=True, limited=limited, clause=text)]
 
 
@@ -316,8 +319,8 @@ def _assumed(clause: Clause, index: int, manner: Manner) -> bool:
             return True
     if (
         not manner.question
-        and not definite
-        and _SUPPOSED.intersection(words[:first])
+        and (not definite or clause.denials)
+        and _SUPPOSED.intersection(words if clause.denials else words[:first])
         and not _JUDGED.intersection(words)
     ):
         return True  # "it would clean the wall, at the risk of a soft look"
