@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import ModuleType
@@ -159,7 +159,6 @@ def _ask(
     placed = {record_id: _placed(record, recipe) for record_id, record in gathered.records.items()}
     made = make_pairs(gathered, recipe, placed, _levels(gathered, recipe), pixels.against if pixels else None)
     _quarantine_unused_pairs(gathered, made)
-    whys = whys_of_annotations(made)
     given = Given(
         seed=recipe.seed, prompts=recipe.prompts, recipe=digest(recipe), scales=gathered.scales, pairs=made.of
     )
@@ -172,13 +171,13 @@ def _ask(
             found = {name: list(module.samples(record, given)) for name, module in asked.items()}
         except ValueError as error:
             _quarantine_record(gathered, record_id, str(error))
-            _quarantine_unasked_annotations(gathered, record_id, {}, whys)
+            _quarantine_unasked_annotations(gathered, record_id, {}, made)
             continue
         for name, samples in found.items():
             answered[name] += samples
         if not any(found.values()) and record_id not in used_otherwise:
             _quarantine_record(gathered, record_id, f"no stage asks anything of this clip: {needs}")
-        _quarantine_unasked_annotations(gathered, record_id, found, whys)
+        _quarantine_unasked_annotations(gathered, record_id, found, made)
     _add_conversations(answered, gathered, recipe, placed, given)
     return answered, made.counts if made.of else None
 
@@ -240,17 +239,16 @@ def _quarantine_unused_pairs(gathered: Gathered, made: Made) -> None:
 
 
 def _quarantine_unasked_annotations(
-    gathered: Gathered, record_id: str, found: dict[str, list[Sample]], whys: Mapping[str, str]
+    gathered: Gathered, record_id: str, found: dict[str, list[Sample]], made: Made
 ) -> None:
     cited = {evidence for samples in found.values() for s in samples for evidence in s.provenance.evidence}
+    whys = whys_of_annotations(made)
     for annotation in gathered.annotations.get(record_id, []):
-        if (name := f"annotation:{annotation.id}") not in cited:
+        if (name := f"annotation:{annotation.id}") not in cited and annotation.id not in made.passed_over:
             source, file, line = gathered.annotation_rows[annotation.id]
             reason = "no pair of this annotation is in the corpus: "
             read = gathered.pairs.get(source)
             nothing = "name stage3 in the recipe, or say more of the clip"
-            if len(gathered.annotations[record_id]) > 1:
-                nothing = "other notes of the clip agree more with the rest (pairs.notes), or it says too little"
             reason += whys.get(name, nothing if read is None else f"none of {read.file!r} that may be used rests on it")
             gathered.quarantine.append(Quarantined(source=source, file=file, row=line, field=None, reason=reason))
 

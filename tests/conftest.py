@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -24,6 +25,8 @@ CLIPS = ("bigbuckbunny", "bikes", "carphone_pristine")
 
 MARK = "VQA2_TESTS"
 os.environ.setdefault(MARK, f"{os.getpid()}")
+# What is started in the background of a shell ignores interrupts, and so would all that tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(trylast=True)

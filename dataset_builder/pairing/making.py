@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from dataset_builder.gathering.state import Gathered
 from dataset_builder.pairing.checking import Against, checked, misshapen, without_repeats
 from dataset_builder.pairing.choosing import choose
-from dataset_builder.pairing.notes import agreeing
+from dataset_builder.pairing.notes import agreeing, says_nothing
 from dataset_builder.pairing.reviewed import by_family_and_generator, doubts_told, refuse_unaccepted
 from dataset_builder.pairing.traits import counts
 from schemas.levels import Level
@@ -27,11 +27,15 @@ from stages.wording.local_pairs import local_pairs
 
 @dataclass
 class Made:
-    """The pairs to be asked, by record; the others with the reason why not; and how many there are of each kind."""
+    """The pairs to be asked, by record; the others with the reason why not; and how many there are of each kind.
+
+    `passed_over` are the notes that nothing was asked about, since others of their clip agree more with the rest.
+    """
 
     of: dict[str, list[Pair]] = field(default_factory=dict)
     left_out: list[tuple[Pair, str]] = field(default_factory=list)
     doubtful: list[Pair] = field(default_factory=list)
+    passed_over: set[str] = field(default_factory=set)
     counts: PairCounts | None = None
 
 
@@ -71,6 +75,9 @@ def make_pairs(
             good, again = without_repeats([pair for pair in found if not pair.doubts])
             made.left_out += again
             candidates.append([*ready, *good])
+            if read is None:
+                agreed = {note.id for note in agreeing(notes, recipe.pairs.notes)}
+                made.passed_over |= {note.id for note in notes if note.id not in agreed and not says_nothing(note)}
         elif record.origin and (local := list(local_pairs(record, recipe.seed))):
             candidates.append(local)
     chosen = choose(candidates, recipe.pairs, recipe.seed)
@@ -78,9 +85,11 @@ def make_pairs(
     for pair in chosen.kept:
         made.of.setdefault(pair.record_id, []).append(pair)
     doubted = Counter(check for pair in made.doubtful for check in {doubt.check for doubt in pair.doubts})
+    left_out = Counter(why for _, why in made.left_out)
+    left_out["of notes that agree less than another of their clip (counted in notes)"] = len(made.passed_over)
     made.counts = PairCounts(
         taken=counts(chosen.kept),
-        left_out=dict(sorted(Counter(why for _, why in made.left_out).items())),
+        left_out={why: count for why, count in sorted(left_out.items()) if count},
         doubted=dict(sorted(doubted.items())),
         acceptance=acceptance,
     )

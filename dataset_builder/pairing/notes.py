@@ -25,7 +25,7 @@ def agreeing(notes: Sequence[Annotation], count: int | None) -> list[Annotation]
     def distance(one: Annotation) -> float:
         return sum(_apart(strengths[one.id], strengths[other.id]) + _levels_apart(one, other) for other in notes)
 
-    return sorted(notes, key=lambda note: (_says_nothing(note), distance(note), note.id))[:count]
+    return sorted(notes, key=lambda note: (says_nothing(note), distance(note), note.id))[:count]
 
 
 def _strengths(note: Annotation) -> dict[str, int]:
@@ -46,5 +46,6 @@ def _levels_apart(one: Annotation, other: Annotation) -> int:
     return abs(LEVELS.index(one.level) - LEVELS.index(other.level))
 
 
-def _says_nothing(note: Annotation) -> bool:
+def says_nothing(note: Annotation) -> bool:
+    """Say whether a note holds nothing that a pair could rest on."""
     return not (note.attributes or note.overall.strip() or note.conversations or note.level)

@@ -44,7 +44,9 @@ _WHICH_SPAN = (
     "When {does} {name} affect this {shown}?",
 )
 OUTSIDE = 1.0
-"""Seconds of a clip that must lie outside of a span for "throughout" to be wrong of it beyond all doubt."""
+MOST = 0.7
+"""Seconds of a clip that must lie outside of a span, and the most of the clip that it may take, for "throughout" to be
+wrong of it beyond all doubt."""
 
 
 def pairs(make: Maker) -> Iterator[Pair]:
@@ -77,7 +79,9 @@ def _lasts(make: Maker, attribute: Attribute, index: int) -> Iterator[Pair]:
         if attribute.when:
             return  # the expert's own words for a time are not ours to judge
         answer = (True, make.say(_LASTS, f"{key} said"))
-    elif make.record.media.duration - (attribute.end - attribute.start) >= OUTSIDE:
+    elif attribute.end - attribute.start <= min(
+        make.record.media.duration - OUTSIDE, make.record.media.duration * MOST
+    ):
         answer = (False, make.say(_PASSES, f"{key} said", start=attribute.start, end=attribute.end))
     else:
         return
