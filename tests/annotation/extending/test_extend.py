@@ -83,6 +83,25 @@ def test_doubted_pairs_go_to_reviewers_with_the_reason(project: Path, real_clips
     assert made.left_out["pairs that no check doubts"] > 0
 
 
+def test_a_still_image_moves_in_no_pair_and_in_no_review(project: Path) -> None:
+    still = {**NOTE, "id": "n2", "clip": "cat.png", "attributes": [{"name": "noise", "degree": "slight"}]}
+    moving = {**still, "id": "n3", "attributes": [{"name": "camera shake", "degree": "severe"}]}
+    for note, doubted in ((still, False), (moving, True)):
+        quiet = {"overall": "It looks so.", "in_context": "", "conversations": []}
+        (project / "notes.jsonl").write_text(json.dumps(NOTE) + "\n" + json.dumps({**note, **quiet}) + "\n")
+        extend(project / "extend.yaml", project / "pairs", ["signal=false"])
+        of_still = [p for p in rows(project / "pairs" / "pairs.jsonl") if p["record_id"] == "mine/cat.png"]
+        assert not any(word in p["question"] for p in of_still for word in ("video", "flicker", "stuttering"))
+        assert any(d["check"] == "image" for p in of_still for d in p["doubts"]) == doubted
+    (project / "review.yaml").write_text(
+        "name: review\nkind: review\npairs: pairs/pairs.jsonl\nclips: {records: corpus}\n"
+        "control: {gold_share: 0, repeat_share: 0}\n"
+    )
+    made = create(project / "review.yaml", project / "review")
+    assert made.left_out["pairs of still images"] == len(of_still)
+    assert {task.data["record_id"] for task in read_tasks(project / "review")} == {"mine/-bikes on road.mp4"}
+
+
 def test_a_build_takes_what_was_extended(own_folder: Path, project: Path) -> None:
     extend(project / "extend.yaml", project / "pairs")
     (own_folder / "notes.jsonl").write_text((project / "notes.jsonl").read_text())
