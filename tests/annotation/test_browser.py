@@ -37,7 +37,9 @@ from tests.annotation.test_importing_live import imported, run
 pytestmark = pytest.mark.full
 PICTURES = ROOT / "build" / "screenshots"
 WINDOW = {"width": 1600, "height": 900}
-expect.set_options(timeout=30_000)
+PATIENCE = 120_000
+"""Milliseconds that a page may take: the first one of a busy machine takes half a minute."""
+expect.set_options(timeout=PATIENCE)
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FRAME = 16
 """Pixels of a frame on the timeline, which starts after a column of names."""
@@ -118,7 +120,7 @@ def page(browser: Browser) -> Iterator[Page]:
     opened = context.new_page()
     opened.on("websocket", lambda socket: asked.append(socket.url))
     opened.on("pageerror", lambda error: errors.append(str(error)))
-    opened.set_default_timeout(30_000)
+    opened.set_default_timeout(PATIENCE)
     yield opened
     with ended_after(60):
         context.close()

@@ -1,5 +1,6 @@
 """Faults of machines: processes killed at any moment, disks that are full, read-only, or another's."""
 
+import contextlib
 import os
 import random
 import shutil
@@ -54,11 +55,12 @@ def killing(every: float, most: int, chosen: random.Random) -> Iterator[list[int
 
     def kill() -> None:
         while len(killed) < most and not stop.wait(every):
-            alive = children(psutil.Process())
-            if alive:
-                victim = chosen.choice(alive)
-                victim.kill()
-                killed.append(victim.pid)
+            # One that just ended, by itself or by the kill before, may be gone while it is looked at.
+            with contextlib.suppress(psutil.Error):
+                if alive := children(psutil.Process()):
+                    victim = chosen.choice(alive)
+                    victim.kill()
+                    killed.append(victim.pid)
 
     thread = threading.Thread(target=kill)
     thread.start()

@@ -158,5 +158,5 @@ def test_two_runs_on_one_ledger_send_nothing_twice(tmp_path: Path) -> None:
     assert len(watched.server.seen) == 100
     assert first["pairs"] == second["pairs"]
     assert len(first["pairs"]) == 300
+    # How many each sends depends on when the other one starts; on a busy machine one may send them all.
     assert first["counts"]["sent"] + second["counts"]["sent"] == 100
-    assert min(first["counts"]["sent"], second["counts"]["sent"]) > 0
