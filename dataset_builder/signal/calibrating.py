@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from math import sqrt
 
 from dataset_builder.clip_stages import tools
+from dataset_builder.intervals import wilson
 from dataset_builder.signal.calibration import (
     LEAST_PRECISION,
     MOST_SPURIOUS,
@@ -187,10 +187,3 @@ def _told(name: str, kind: Kind, severity: int, threshold: float | None, rates: 
         false_claims=false,
         true_claims=true,
     )
-
-
-def wilson(count: int, of: int, deviate: float) -> tuple[float, float]:
-    """Give Wilson's interval of a share."""
-    share_, square = count / of, deviate**2 / of
-    middle, half = share_ + square / 2, deviate * sqrt(share_ * (1 - share_) / of + square / of / 4)
-    return max((middle - half) / (1 + square), 0.0), min((middle + half) / (1 + square), 1.0)
