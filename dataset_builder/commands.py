@@ -9,6 +9,7 @@ import orjson
 import typer
 
 import dataset_builder.auditing.command
+import dataset_builder.comparing.command
 import dataset_builder.leakage.command
 import dataset_builder.lock_commands
 import dataset_builder.measure_command
@@ -34,6 +35,7 @@ def mount(app: typer.Typer) -> None:
     app.command("regenerate")(regenerate_clips)
     app.command("list")(list_plugins)
     dataset_builder.auditing.command.mount(app)
+    dataset_builder.comparing.command.mount(app)
     dataset_builder.lock_commands.mount(app)
     dataset_builder.measure_command.mount(app)
     dataset_builder.leakage.command.mount(app)

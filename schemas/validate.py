@@ -19,6 +19,7 @@ import orjson
 
 from schemas import SCHEMA_VERSION
 from schemas.annotation import Annotation
+from schemas.comparison import Comparison, SampleChange
 from schemas.extension import ExtendRecipe
 from schemas.lock import BenchmarkLock, MetricReport
 from schemas.manifest import Manifest, Quarantined
@@ -48,6 +49,8 @@ PUBLISHED: dict[str, type[msgspec.Struct]] = {
     "benchmark-lock": BenchmarkLock,
     "metric-report": MetricReport,
     "passport": Passport,
+    "comparison": Comparison,
+    "sample-change": SampleChange,
     "build-recipe": BuildRecipe,
     "train-recipe": TrainRecipe,
     "project-recipe": ProjectRecipe,
