@@ -16,11 +16,10 @@ import msgspec
 import dataset_builder.sources
 import stages
 from dataset_builder import engine
-from dataset_builder.card import card
+from dataset_builder.card import write_card
 from dataset_builder.clip_stages import sha256_of, tools
 from dataset_builder.conversations import sample_of
 from dataset_builder.corpus import (
-    CARD,
     MANIFEST,
     QUARANTINE,
     RECORDS,
@@ -32,10 +31,13 @@ from dataset_builder.corpus import (
     write_samples,
 )
 from dataset_builder.gathering.gather import gather
+from dataset_builder.gathering.notes import gather_notes
 from dataset_builder.gathering.state import Gathered, Means, OtherPartsError, Run
+from dataset_builder.notes import write_notes
 from dataset_builder.pairing.making import Made, make_pairs, whys_of_annotations
 from dataset_builder.pairing.measured import Measured, measured, measuring
 from dataset_builder.pairing.reviewed import doubts_told
+from dataset_builder.quarantine import by_reason
 from dataset_builder.signal.calibration import read_calibration
 from dataset_builder.signal.measuring import measure_stage
 from dataset_builder.streaming.records import add_sessions
@@ -43,7 +45,8 @@ from dataset_builder.versions import add_versions, distortions_of
 from schemas import SCHEMA_VERSION
 from schemas.errors import CallError, DataError
 from schemas.levels import Level
-from schemas.manifest import ConfigCount, Manifest, PairCounts, Quarantined
+from schemas.licence import Terms, terms_of, together
+from schemas.manifest import ConfigCount, Manifest, PairCounts, Quarantined, SourceNote
 from schemas.plugins import load_plugin, plugin_names
 from schemas.recipe import BuildRecipe, SourceRecipe, digest, plain
 from schemas.record import SPLITS, Record
@@ -103,7 +106,7 @@ def build(
         with replacing(out) as partial:
             _write_data(partial, gathered, run, answered)
             _write_records(partial, gathered, portable, answered)
-            manifest = _finish(partial, gathered, portable, answered, pair_counts)
+            manifest = _finish(partial, gathered, run, answered, pair_counts)
     except OSError as error:
         if error.errno in engine.NO_PLACE:
             raise engine.no_place(repr(str(out)), error.errno) from None
@@ -121,7 +124,7 @@ def work_folder(out: Path) -> Path:
 
 
 def _resolved(recipe: BuildRecipe, plugins: Sequence[Path]) -> BuildRecipe:
-    """Write out what the sources know of themselves: licence, rating scale, config of published conversations."""
+    """Write out what the sources know of themselves: licence and terms, rating scale, config of conversations."""
 
     def resolved(source: SourceRecipe) -> SourceRecipe:
         adapter = load_plugin(dataset_builder.sources, source.source, plugins)
@@ -132,7 +135,13 @@ def _resolved(recipe: BuildRecipe, plugins: Sequence[Path]) -> BuildRecipe:
         if not licence:
             raise CallError(f"source {source.name!r}: say the licence of its clips, such as licence: CC-BY-4.0")
         return msgspec.structs.replace(
-            source, licence=licence, scale=about.scale(source), config=source.config or config
+            source,
+            licence=licence,
+            terms=source.terms or about.terms or terms_of(licence),
+            homepage=source.homepage or about.homepage,
+            citation=source.citation or about.paper,
+            scale=about.scale(source),
+            config=source.config or config,
         )
 
     written_out = msgspec.structs.replace(recipe, sources=[resolved(source) for source in recipe.sources])
@@ -321,17 +330,16 @@ def _write_records(partial: Path, gathered: Gathered, recipe: BuildRecipe, answe
 def _finish(
     partial: Path,
     gathered: Gathered,
-    recipe: BuildRecipe,
+    run: Run,
     answered: dict[str, list[Sample]],
     pair_counts: PairCounts | None,
 ) -> Manifest:
-    """Write quarantine, card and, last of all, the manifest."""
+    """Write quarantine, notes, card and, last of all, the manifest."""
+    recipe = _portable(run.recipe)
     quarantine = sorted(gathered.quarantine, key=_quarantine_order)
     counts = {config: _count(samples, gathered) for config, samples in answered.items() if samples}
     write_jsonl(partial / QUARANTINE, quarantine)
-    licences = sorted({source.licence or "" for source in recipe.sources})
-    synthetic = any(s.target and s.target.synthetic for samples in answered.values() for s in samples)
-    (partial / CARD).write_text(card(recipe.name, counts, licences, synthetic), encoding="utf-8")
+    notes = gather_notes(run.recipe.sources, run.folder, gathered.remarks)
     manifest = Manifest(
         schema_version=SCHEMA_VERSION,
         name=recipe.name,
@@ -346,8 +354,15 @@ def _finish(
         transient=sum(row.transient for row in quarantine),
         pairs=pair_counts,
         remarks=gathered.remarks,
-        files={path: file_entry(partial / path) for path in files_of(partial)},
+        files={},
+        sources=_source_notes(recipe, run, gathered, answered),
+        terms=together(source.terms or Terms() for source in recipe.sources),
+        reasons=by_reason(quarantine),
     )
+    write_notes(partial, notes)
+    write_card(partial, manifest, notes)
+    files = {path: file_entry(partial / path) for path in files_of(partial)}
+    manifest = msgspec.structs.replace(manifest, files=files)
     (partial / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
     return manifest
 
@@ -358,7 +373,33 @@ def _count(samples: Sequence[Sample], gathered: Gathered) -> ConfigCount:
         splits={split: splits[split] for split in SPLITS if splits[split]},
         tasks=dict(sorted(Counter(s.task for s in samples).items())),
         levels=dict(sorted(Counter(s.target.level for s in samples if s.target).items())),
+        families=dict(sorted(Counter(s.provenance.family for s in samples if s.provenance.family).items())),
+        generators=dict(sorted(Counter(s.provenance.generator for s in samples).items())),
     )
+
+
+def _source_notes(
+    recipe: BuildRecipe, run: Run, gathered: Gathered, answered: dict[str, list[Sample]]
+) -> list[SourceNote]:
+    shown = {media.record_id for samples in answered.values() for s in samples for media in s.media}
+    records = [gathered.records[name] for name in shown]
+    every = Counter(record.source for record in records)
+    rendered = Counter(record.source for record in records if record.origin)
+
+    def note(source: SourceRecipe) -> SourceNote:
+        about = load_plugin(dataset_builder.sources, source.source, run.means.plugins).ABOUT
+        return SourceNote(
+            name=source.name,
+            title=about.title,
+            homepage=source.homepage,
+            citation=source.citation,
+            licence=source.licence or "",
+            terms=source.terms or Terms(),
+            records=every[source.name],
+            rendered=rendered[source.name],
+        )
+
+    return [note(source) for source in recipe.sources]
 
 
 def _portable(recipe: BuildRecipe) -> BuildRecipe:

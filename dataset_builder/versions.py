@@ -78,6 +78,7 @@ def add_versions(gathered: Gathered, run: Run, distort: Distort, folder: Path) -
             id=name,
             source=record.source,
             licence=record.licence,
+            terms=record.terms,
             group=record.group,
             split=record.split,
             media=media_of(outcome.result["media"], outcome.result["path"]),

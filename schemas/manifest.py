@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from schemas.levels import LevelScale
+from schemas.licence import Terms
 from schemas.pair import Acceptance
 
 
@@ -34,11 +35,13 @@ class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
 
 class ConfigCount(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How many samples one config holds, by split, by task and by level word."""
+    """How many samples one config holds: by split, task, level word, family of pairs, and what generated the text."""
 
     splits: dict[str, int]
     tasks: dict[str, int]
     levels: dict[str, int]
+    families: dict[str, int]
+    generators: dict[str, int]
 
 
 class PairCounts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -55,11 +58,28 @@ class PairCounts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     acceptance: list[Acceptance]
 
 
+class SourceNote(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One source of the corpus, for whoever uses it: what it is, its terms, where to get it, how many clips are shown.
+
+    `homepage` and `citation` are empty where nobody said them; `rendered` of the `records` were made from others of
+    the source (distorted, stalled).
+    """
+
+    name: str
+    title: str
+    homepage: str
+    citation: str
+    licence: str
+    terms: Terms
+    records: int
+    rendered: int
+
+
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a corpus folder holds. Holds no time, host or path of the machine that made it.
 
     `pairs` is None without stage 3. `remarks` are what the label tables differ in from what their sets publish, and
-    what of them could not be used.
+    what of them could not be used. `terms` roll up those of all `sources`; `reasons` count what is in quarantine.
     """
 
     schema_version: str
@@ -76,3 +96,6 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     files: dict[str, FileEntry]
     pairs: PairCounts | None = None
     remarks: list[str] = []
+    sources: list[SourceNote] = []
+    terms: Terms = Terms()
+    reasons: dict[str, int] = {}

@@ -18,6 +18,7 @@ import yaml
 
 from schemas.errors import CallError
 from schemas.levels import Direction, RangeMode
+from schemas.licence import Terms
 from schemas.pair import Family, Trait
 from schemas.record import OpinionModel
 
@@ -99,7 +100,9 @@ class SourceRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
     `source` names a file of `dataset_builder/sources`; `name` is the prefix of its record ids; `table` is one table or
     a pattern such as `labels_*.csv`; `annotations` is a JSONL file of expert annotations (schema `annotation`).
-    A published set knows its `columns`, `licence` and `scale`; `variant` picks one of its scores. `where` keeps the
+    A published set knows its `columns`, `licence` and `scale`; `variant` picks one of its scores. `terms` say what the
+    licence permits where its name alone does not; `homepage` is where the clips are to be had and `citation` whom to
+    cite, for whoever gets the corpus without them. `where` keeps the
     rows whose columns hold the given value, or one of several. `opinion` is the model by which single ratings become a
     score. Published conversations go into the corpus config `config` (None: the one that the source names), with the
     level word that they were published with, or with the one `rederived` from their score. With `sessions`, a JSONL
@@ -110,6 +113,9 @@ class SourceRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     table: str
     clips: str
     licence: str | None = None
+    terms: Terms | None = None
+    homepage: str = ""
+    citation: str = ""
     source: str = "table"
     variant: str | None = None
     where: dict[str, str | list[str]] = {}

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from schemas.levels import Direction
+from schemas.licence import Terms
 from schemas.session import Session
 
 Split = Literal["train", "val", "test"]
@@ -152,8 +153,9 @@ class Origin(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One clip or still image and all that is known of it.
 
-    `id` is `<source>/<path>`; `group` names the content (source clip, uploader, session): a group never straddles a
-    split. `stalls` is None for a clip that was not streamed, and empty for a session that played smoothly.
+    `id` is `<source>/<path>`; `terms` are those of `licence`; `group` names the content (source clip, uploader,
+    session): a group never straddles a split. `stalls` is None for a clip that was not streamed, and empty for a
+    session that played smoothly.
     """
 
     id: str
@@ -166,6 +168,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     distortions: list[Distortion] = []
     stalls: list[Stall] | None = None
     origin: Origin | None = None
+    terms: Terms = Terms()
 
 
 class GroundTruth(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -12,6 +12,7 @@ from dataset_builder.gathering.rows import fit, inspect_clips, of_row, quarantin
 from dataset_builder.gathering.state import Gathered, Run, Told
 from dataset_builder.labels import LabelRow, RowPlace
 from dataset_builder.matching import ClipFolder, NoMatchError
+from schemas.licence import Terms
 from schemas.recipe import SourceRecipe
 from schemas.record import Media, Record, Split
 
@@ -42,6 +43,7 @@ def gather_conversations(
                 id=f"{source.name}/{path}",
                 source=source.name,
                 licence=source.licence or "",
+                terms=source.terms or Terms(),
                 group=f"{source.name}/{path}",
                 split=TRAIN,
                 media=media,

@@ -30,6 +30,7 @@ from dataset_builder.matching import ClipFolder
 from dataset_builder.scales import split_of
 from dataset_builder.tables import files_of
 from schemas.errors import CallError, DataError
+from schemas.licence import Terms
 from schemas.manifest import Quarantined
 from schemas.plugins import load_plugin
 from schemas.recipe import SourceRecipe
@@ -101,6 +102,7 @@ def _gather_source(gathered: Gathered, run: Run, source: SourceRecipe, left_out:
             id=f"{source.name}/{path}",
             source=source.name,
             licence=source.licence or "",
+            terms=source.terms or Terms(),
             group=groups[row.at],
             split=splits[row.at],
             media=media,

@@ -24,6 +24,7 @@ from dataset_builder.matching import ClipFolder, NoMatchError
 from dataset_builder.scales import split_of
 from dataset_builder.streaming.files import read_session
 from schemas.errors import CallError, DataError
+from schemas.licence import Terms
 from schemas.manifest import Quarantined
 from schemas.recipe import SourceRecipe
 from schemas.record import Record, refuse_path
@@ -72,6 +73,7 @@ def gather_sessions(
             id=f"{source.name}/{path}",
             source=source.name,
             licence=source.licence or "",
+            terms=source.terms or Terms(),
             group=group,
             split=split,
             media=media,

@@ -21,6 +21,7 @@ from typing import Any
 from dataset_builder.labels import CellError, LabelRow, Remark, number, score_of
 from dataset_builder.tables import AS_ITS_ENDING_SAYS, Form, Row, Rows, files_of, read_table
 from schemas.errors import CallError
+from schemas.licence import Terms
 from schemas.manifest import Quarantined
 from schemas.recipe import Scale, SourceRecipe
 from schemas.record import Score, refuse_path
@@ -35,13 +36,14 @@ class About:
 
     `scales` are the rating scales by variant of the score, the set's main one first; `no_main` says that none is, so
     a recipe must name one; `counts` are the rows that the set publishes, by pattern of the table's name or whole path,
-    first match wins; `licence` is empty where the set states none.
+    first match wins; `licence` is empty where the set states none, and `terms` are given where its name does not tell.
     """
 
     title: str
     homepage: str = ""
     paper: str = ""
     licence: str = ""
+    terms: Terms | None = None
     scales: Mapping[str, Scale] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     no_main: bool = False

@@ -68,6 +68,7 @@ def add_sessions(gathered: Gathered, run: Run, folder: Path) -> set[str]:
             id=wanted.id,
             source=played.source,
             licence=played.licence,
+            terms=played.terms,
             group=wanted.group,
             split=wanted.split,
             media=media,
