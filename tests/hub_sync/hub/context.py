@@ -31,6 +31,11 @@ WRITER, READER, STRANGER, WRONG = map(_token, ("writer", "reader", "stranger", "
 USERS = {WRITER: User("lab", True), READER: User("lab", False), STRANGER: User("other", True)}
 
 
+def _nobody() -> Refusal:
+    # Clients take any such answer of the real one for this code, which they know by an address that starts with https.
+    return Refusal(401, "Invalid username or password.", "RepoNotFound")
+
+
 @dataclass
 class Hub:
     """The whole state. `endpoint` is where the API is, `cdn` the same server under another name of the host."""
@@ -59,7 +64,7 @@ class Hub:
         """Who asks, if they may write there."""
         user = self.user(request)
         if user is None:
-            raise Refusal(401, "Invalid username or password.")
+            raise _nobody()
         if not user.may_write or (owner or user.name) != user.name:
             raise Refusal(403, f"You don't have the rights to write under the namespace {owner or user.name}")
         return user
@@ -70,7 +75,7 @@ class Hub:
         repo = self.repos.get(name)
         if repo is None or (repo.private and (user is None or user.name != name.split("/", maxsplit=1)[0])):
             if user is None:
-                raise Refusal(401, "Invalid username or password.")
+                raise _nobody()
             raise Refusal(404, "Repository not found", "RepoNotFound")
         return repo
 

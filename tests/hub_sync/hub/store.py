@@ -83,7 +83,11 @@ class Store:
             return False
         coming = self.coming()
         coming.write_bytes(data)
-        xet.xorb_index(coming)
+        try:
+            xet.xorb_index(coming)
+        except ValueError:
+            coming.unlink()
+            raise
         coming.replace(self.xorb(name))
         return True
 

@@ -10,7 +10,7 @@ import mmap
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from itertools import accumulate
 from pathlib import Path
 
@@ -114,12 +114,15 @@ def write_dedupe_shard(header: bytes, xorbs: list[XorbListing], expires: int) ->
     listed = b"".join(xorb.raw for xorb in xorbs)
     cas_offset = SHARD_HEADER + ENTRY
     footer_offset = cas_offset + len(listed) + ENTRY
-    footer = struct.pack("<QQQ", 1, SHARD_HEADER, cas_offset) + bytes(48 + 32)
+    # Three lookup tables may follow the entries: (where, how many). hf_xet takes the first for the end of the entries.
+    tables = (footer_offset, 0) * 3
+    no_key = bytes(32)
+    footer = struct.pack("<9Q", 1, SHARD_HEADER, cas_offset, *tables) + no_key
     footer += struct.pack("<QQ", 0, expires) + bytes(72) + struct.pack("<Q", footer_offset)
     return header[:40] + struct.pack("<Q", len(footer)) + BOOKEND + listed + BOOKEND + footer
 
 
-@lru_cache(maxsize=None)
+@cache
 def xorb_index(path: Path) -> XorbIndex:
     """ValueError if the file does not end where a chunk does, or where the optional footer starts."""
     lengths, sizes = [], []
