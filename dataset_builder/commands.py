@@ -1,4 +1,4 @@
-"""The commands `build`, `check`, `export`, `list` and `demo`."""
+"""The commands `build`, `check`, `list` and `demo`, and where the others of this package are mounted."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 
 import dataset_builder.auditing.command
 import dataset_builder.comparing.command
+import dataset_builder.export_command
 import dataset_builder.leakage.command
 import dataset_builder.lock_commands
 import dataset_builder.measure_command
@@ -30,11 +31,12 @@ Clips = Annotated[
 
 def mount(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    for command in (demo, build, check, export, sheet):
+    for command in (demo, build, check, sheet):
         app.command()(command)
     app.command("regenerate")(regenerate_clips)
     app.command("list")(list_plugins)
     dataset_builder.auditing.command.mount(app)
+    dataset_builder.export_command.mount(app)
     dataset_builder.comparing.command.mount(app)
     dataset_builder.lock_commands.mount(app)
     dataset_builder.measure_command.mount(app)
@@ -234,46 +236,6 @@ def regenerate_clips(
         typer.echo(f"{done.rendered} clips rendered, {done.copied} copied, {done.there} were there")
     if done.problems:
         raise typer.Exit(1)
-
-
-def export(
-    corpus: Annotated[Path, typer.Argument(help="The corpus folder.")],
-    config: Annotated[str, typer.Argument(help="Which config, such as stage2-ugc.")],
-    out: Annotated[Path, typer.Argument(help="The file to write.")],
-    to: Annotated[str, typer.Option(help="The format: a file of dataset_builder/exporters.")] = "llava",
-    split: Annotated[str | None, typer.Option(help="One split only.")] = None,
-    plugins: Plugins = None,
-    as_json: AsJson = False,
-) -> None:
-    """Write the samples of one config in another trainer's format."""
-    import tempfile
-
-    import dataset_builder.exporters
-    from dataset_builder.corpus import read_manifest, read_samples
-    from schemas.errors import CallError
-    from schemas.plugins import load_plugin
-    from schemas.record import SPLITS
-
-    exporter = load_plugin(dataset_builder.exporters, to, plugins or ())
-    manifest = read_manifest(corpus)
-    if split is not None and split not in SPLITS:
-        raise CallError(f"there is no split {split!r}; there are: {', '.join(SPLITS)}")
-    place = out.resolve()
-    if out.is_dir() or corpus.resolve() in place.parents:
-        raise CallError(f"{str(out)!r} is a folder or lies inside the corpus: name a file elsewhere")
-    samples = (located.sample for located in read_samples(corpus, config, split))
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{out.name}.") as scratch:
-        partial = Path(scratch) / out.name
-        with partial.open("wb") as file:
-            count = exporter.write(samples, file)
-        partial.replace(place)
-    if manifest.media == "reference":
-        typer.echo("the media paths are relative to the folder of clips that the corpus refers to", err=True)
-    if as_json:
-        typer.echo(orjson.dumps({"file": str(out), "samples": count, "loses": exporter.LOSES}).decode())
-    else:
-        typer.echo(f"{count} samples written to {out} (lost: {exporter.LOSES})")
 
 
 def sheet(

@@ -3,54 +3,74 @@
 A list of records. A video stands under the key `image`; the key `frames per sec` marks it as one, and its text holds
 two `<image>` (key frames, then motion features); `gt_score` is the score on 0 to 100 as a string. An exporter has
 
-- `LOSES`: what of a sample the format cannot hold, in words;
-- `SUFFIX`: the ending of its file;
-- `write(samples, file)`: writes samples to a binary file and gives how many.
+- `LOSES`: what of a sample is lost, or is not what the reader trains on, in words;
+- `DATA`: the file of its rows. A suffix alone (`.json`: one list, `.jsonl`: a row a line) makes the export one file; a
+  name, in which `{config}` stands for that of the config, makes it a folder that holds this file;
+- `row(sample)`: gives the row of a sample, plain values, from the sample alone. Raises DataError naming a sample that
+  the format cannot hold: then nothing is written;
+- `sample_of(row)`: gives the equal sample again. Raises ValueError saying what is wrong with the row. Left out where
+  rows are not enough for that;
+- `beside(data)`, of a folder that needs more files: their names and contents, plain values, from the name of the rows'
+  file;
+- `FRAMES = True`, of a folder whose rows name key frames: then each that `frame_files` names is put there as PNG.
 
-A video of fewer than 4 frames has no motion features, which the trainer cannot read: refused.
+Writing, appearance in one piece, progress and the decoding of frames are `dataset_builder.exporting`'s.
+
+A video of fewer than 4 frames has no motion features, which the trainer cannot read: refused, as are a video beside
+anything else, and a path with `B054` in it, which the trainer replaces by the first record's video without a word.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, BinaryIO
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-import orjson
-
+from dataset_builder.exporters import _rows
 from schemas.errors import DataError
-from schemas.sample import IMAGE, MOTION, VIDEO, Sample
+from schemas.sample import IMAGE, MOTION, VIDEO, MediaRef, Sample
 
-LOSES = "provenance, target level and range, checksums and frame counts"
-SUFFIX = ".json"
-
-
-def write(samples: Iterable[Sample], file: BinaryIO) -> int:
-    """Write the samples as one JSON list. Raises DataError naming a sample that the format cannot hold."""
-    count = 0
-    file.write(b"[")
-    for sample in samples:
-        file.write((b",\n" if count else b"\n") + orjson.dumps(_row(sample)))
-        count += 1
-    file.write(b"\n]\n")
-    return count
+LOSES = "nothing: what the trainer has no place for stands under the key vqa2, which it leaves alone"
+DATA = ".json"
+_TAG = re.compile(f"{VIDEO}|{MOTION}")
 
 
-def _row(sample: Sample) -> dict[str, Any]:
-    if len(sample.media) != 1:
-        raise DataError(
-            f"{sample.id}: the format holds one clip or image a record, this sample has {len(sample.media)}"
-        )
-    media = sample.media[0]
-    if media.kind == "video" and not media.motion_frames:
-        raise DataError(f"{sample.id}: {media.frames} frames are too few for motion features, which the format needs")
-    speakers = {"user": "human", "assistant": "gpt"}
-    row: dict[str, Any] = {"id": sample.id, "image": media.path}
-    if media.kind == "video":
-        row["frames per sec"] = 1
+def row(sample: Sample) -> dict[str, Any]:
+    """Give the record of a sample: one video, or images."""
+    paths = _rows.one_video_or_images(sample)
+    if paths is None:
+        raise DataError(f"{sample.id}: the format holds a clip or images in each record, this sample shows none")
+    for media in sample.media:
+        if media.kind == "video" and not media.motion_frames:
+            raise DataError(
+                f"{sample.id}: {media.frames} frames are too few for motion features, which the trainer needs"
+            )
+        if "B054" in media.path:
+            raise DataError(f"{sample.id}: the trainer takes another video for any path with B054: {media.path}")
+    made: dict[str, Any] = {"id": sample.id, "image": paths}
+    if sample.media[0].kind == "video":
+        made["frames per sec"] = 1
     if sample.target:
-        row["gt_score"] = str(100 * sample.target.mos)
-    row["conversations"] = [
-        {"from": speakers[turn.role], "value": turn.text.replace(VIDEO, IMAGE).replace(MOTION, IMAGE)}
-        for turn in sample.turns
+        made["gt_score"] = str(100 * sample.target.mos)
+    made["conversations"] = [
+        {"from": _rows.SPEAKERS[turn.role], "value": text}
+        for turn, text in zip(sample.turns, _shown(sample), strict=True)
     ]
-    return row
+    return made | _FORM.rest(sample)
+
+
+def sample_of(row: dict[str, Any]) -> Sample:
+    """Make the sample of a record again."""
+    return _FORM.restored(row, [turn["value"] for turn in row["conversations"]], _rows.in_turn(row["image"]))
+
+
+def _shown(sample: Sample) -> list[str]:
+    return [_TAG.sub(IMAGE, turn.text) for turn in sample.turns]
+
+
+def _plain(shown: Sequence[str], media: Sequence[MediaRef]) -> list[str]:
+    pairs: Iterator[tuple[str, str]] = ((IMAGE, tag) for clip in media for tag in clip.placeholders())
+    return _rows.replaced(shown, pairs)
+
+
+_FORM = _rows.Form(_shown, _plain)

@@ -14,6 +14,7 @@ from dataset_builder.check import check
 from dataset_builder.corpus import read_samples
 from dataset_builder.engine import LocalEngine
 from dataset_builder.exporters import llava, published
+from dataset_builder.exporting import write_rows
 from dataset_builder.gathering.state import Means
 from schemas.errors import CallError, DataError
 from schemas.recipe import BuildRecipe, convert
@@ -54,7 +55,7 @@ def samples(folder: Path, config: str) -> list[Sample]:
 def exported(folder: Path, config: str) -> list[dict[str, Any]]:
     out = folder / "out.json"
     with out.open("wb") as file:
-        published.write(samples(folder, config), file)
+        write_rows(published, samples(folder, config), file)
     return json.loads(out.read_bytes())  # type: ignore[no-any-return]
 
 
@@ -201,7 +202,7 @@ def test_rows_that_cannot_be_used_say_why(folder: Path) -> None:
 def test_samples_made_here_are_no_published_rows(corpus: Path) -> None:
     made = [located.sample for located in read_samples(corpus, "stage2-ugc")]
     with (corpus.parent / "x.json").open("wb") as file, pytest.raises(DataError, match="made here"):
-        published.write(made, file)
+        write_rows(published, made, file)
 
 
 def test_a_config_is_for_conversations_only(folder: Path) -> None:
@@ -215,4 +216,4 @@ def test_a_config_is_for_conversations_only(folder: Path) -> None:
 def test_published_samples_go_to_other_formats_too(folder: Path) -> None:
     built(folder, STREAMING, source="vqa2_streaming")
     with (folder / "llava.json").open("wb") as file:
-        assert llava.write(samples(folder, "stage2-streaming"), file) == 3
+        assert write_rows(llava, samples(folder, "stage2-streaming"), file) == 3
