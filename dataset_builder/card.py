@@ -17,8 +17,9 @@ from dataset_builder.charts import bar_chart
 from dataset_builder.corpus import CARD
 from dataset_builder.features import features
 from dataset_builder.notes import FOLDER
+from dataset_builder.telling import ANSWER, SCALE_RULE, TERMS, TERMS_RULE, generators, limits
 from schemas.levels import LEVELS
-from schemas.licence import DUTIES, PERMISSIONS, Terms
+from schemas.licence import Terms
 from schemas.manifest import ConfigCount, Manifest, SourceNote
 from schemas.notes import Notes
 from schemas.record import SPLITS
@@ -179,25 +180,13 @@ def _sources(manifest: Manifest) -> str:
 
 
 def _terms(manifest: Manifest) -> str:
-    said = {True: "yes", False: "no", None: "not known"}
-    words = {
-        "redistribute": "pass it on",
-        "modify": "pass on changed versions",
-        "commercial": "use it commercially",
-        "attribution": "must the sources be named",
-        "share_alike": "must it be passed on under the same licence",
-    }
-
     def row(name: str, terms: Terms) -> list[str]:
-        return [name, *(said[getattr(terms, word)] for word in (*PERMISSIONS, *DUTIES))]
+        return [name, *(ANSWER[getattr(terms, word)] for word in TERMS)]
 
     rows = [row(f"`{source.name}`", source.terms) for source in manifest.sources]
     if len(rows) > 1:
         rows.append(row("**the mix**", manifest.terms))
-    return (
-        "What the terms of the sources permit, as far as they are known; where they are not, ask the set's owner.\n\n"
-        + _table(["", *(words[word] for word in (*PERMISSIONS, *DUTIES))], rows)
-    )
+    return f"{TERMS_RULE}\n\n{_table(['', *TERMS.values()], rows)}"
 
 
 def _how(manifest: Manifest) -> str:
@@ -212,11 +201,7 @@ def _how(manifest: Manifest) -> str:
         f"{prompts} prompts. Built with {tools}. The same inputs and recipe give the same bytes."
     ]
     if scales:
-        parts.append(
-            "A score becomes `u = (score - lo) / (hi - lo)`, clipped to 0 and 1; its level is as many steps above "
-            "`low` as there are cuts 0.2, 0.4, 0.6, 0.8 at or below `u`.\n\n"
-            + _table(["source", "range", "lo to hi", "direction"], scales)
-        )
+        parts.append(f"{SCALE_RULE}\n\n" + _table(["source", "range", "lo to hi", "direction"], scales))
     return "\n\n".join(parts)
 
 
@@ -251,16 +236,10 @@ def _annotators(notes: Notes) -> str:
 
 
 def _generators(manifest: Manifest, notes: Notes) -> str:
-    counts: dict[str, int] = {}
-    for count in manifest.configs.values():
-        for generator, n in count.generators.items():
-            counts[generator] = counts.get(generator, 0) + n
-    accepted = {row.of: row for row in manifest.pairs.acceptance} if manifest.pairs else {}
     rows = []
-    for generator, n in sorted(counts.items(), key=lambda of: (-of[1], of[0])):
-        seen = accepted.get(generator)
+    for generator, n, seen in generators(manifest):
         told = "not reviewed"
-        if seen and seen.pairs:
+        if seen:
             low, high = seen.kept_95
             told = f"{(seen.accepted + seen.edited) / seen.pairs:.0%} of {seen.pairs:,} kept ({low:.0%} to {high:.0%})"
         rows.append([f"`{generator}`", f"{n:,}", told])
@@ -272,29 +251,10 @@ def _generators(manifest: Manifest, notes: Notes) -> str:
 
 
 def _limits(manifest: Manifest) -> str:
-    sources = manifest.recipe.get("sources", [])
-    synthetic = [s["name"] for s in sources if (s.get("scale") or {}).get("kind") == "synthetic"]
-    limits = []
-    if synthetic:
-        limits.append(f"Scores of {_listed(synthetic)} are **synthetic**: computed by a program, not given by people.")
-    if any(scale.mode == "minmax" for scale in manifest.scales):
-        limits.append(
-            "Levels by min-max depend on the extremes of a set: they say how a clip compares within its own set."
-        )
-    if manifest.pairs is not None and not manifest.pairs.acceptance:
-        limits.append("No person has reviewed the question-answer pairs; they passed the automatic checks alone.")
-    if any(generator.startswith("llm:") for count in manifest.configs.values() for generator in count.generators):
-        limits.append("Part of the pairs was written by language models; the checks find most contradictions, not all.")
-    if any(source.terms.redistribute is None for source in manifest.sources):
-        limits.append("Of some sources the terms are not known.")
-    if manifest.transient:
-        limits.append(
-            f"{manifest.transient:,} inputs are left out for a limit of the machine; another build may hold them."
-        )
-    limits += [_plain(remark) for remark in manifest.remarks[:SHOWN]]
+    told = limits(manifest) + manifest.remarks[:SHOWN]
     if len(manifest.remarks) > SHOWN:
-        limits.append(f"{len(manifest.remarks) - SHOWN:,} more remarks stand in `manifest.json`.")
-    return "\n".join(f"- {limit}" for limit in limits)
+        told.append(f"{len(manifest.remarks) - SHOWN:,} more remarks stand in manifest.json.")
+    return "\n".join(f"- {_plain(limit)}" for limit in told)
 
 
 def _quarantine(manifest: Manifest) -> str:
@@ -335,7 +295,3 @@ def _plain(text: str) -> str:
 
 def _figure(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
