@@ -34,6 +34,7 @@ from schemas.comparison import (
     What,
 )
 from schemas.errors import DataError
+from schemas.levels import Level, LevelScale
 from schemas.manifest import FileEntry, Manifest, Quarantined
 from schemas.record import Record
 from schemas.sample import Sample
@@ -176,20 +177,31 @@ def _records(old: _Corpus, new: _Corpus, rescaled: set[str]) -> tuple[dict[str, 
     found: dict[str, SourceChange] = {}
     changed: dict[str, frozenset[Reason]] = {}
     alone: set[str] = set()
+    moved: set[str] = set()
     lists: dict[tuple[Reason, ...], frozenset[Reason]] = {}
-    for before, after in _rows(old, new, old.files(RECORDS), new.files(RECORDS)):
+    scales = [{scale.source: scale for scale in corpus.manifest.scales} for corpus in (old, new)]
+    # A scale that changed moves levels of clips whose records did not.
+    for before, after in _rows(old, new, old.files(RECORDS), new.files(RECORDS), every=bool(rescaled)):
         row = after or before
         assert row is not None
         source = row.id.partition("/")[0]
         if before is None or after is None:
             alone.add(row.id)
             _count(found.setdefault(source, SourceChange()), "added" if after else "removed", ["record"])
-        elif before.raw != after.raw:
+        elif before.raw != after.raw or source in rescaled:
             one, other = before.read(Record), after.read(Record)
-            why = reasons.of_record(one, other, edits(one, other))
-            changed[row.id] = lists.setdefault(tuple(why), frozenset(why))
-            _count(found.setdefault(source, SourceChange()), "changed", why)
-    return found, Known(changed=changed, alone=alone, rescaled=rescaled)
+            if _level(one, scales[0]) != _level(other, scales[1]):
+                moved.add(row.id)
+            if one != other:
+                why = reasons.of_record(one, other, edits(one, other))
+                changed[row.id] = lists.setdefault(tuple(why), frozenset(why))
+                _count(found.setdefault(source, SourceChange()), "changed", why)
+    return found, Known(changed=changed, alone=alone, moved=moved, rescaled=rescaled)
+
+
+def _level(record: Record, scales: Mapping[str, LevelScale]) -> Level | None:
+    scale = scales.get(record.source)
+    return scale.level(record.score.value) if record.score and scale else None
 
 
 class _CitedOnce:
@@ -266,10 +278,15 @@ def _change(config: str, sample: Sample, what: What, why: list[Reason], found: S
 
 
 def _rows(
-    old: _Corpus, new: _Corpus, before: Mapping[str, FileEntry], after: Mapping[str, FileEntry]
+    old: _Corpus,
+    new: _Corpus,
+    before: Mapping[str, FileEntry],
+    after: Mapping[str, FileEntry],
+    *,
+    every: bool = False,
 ) -> Iterator[tuple[Row | None, Row | None]]:
-    """Pair the rows of those files that are not equal on both sides; what is in equal ones is in no other."""
-    names = differing(before, after)
+    """Pair the rows of the files that differ, or of `every` one: what is in an equal one is in no other."""
+    names = (sorted(before), sorted(after)) if every else differing(before, after)
     return joined(rows_of(old.folder, before, names[0]), rows_of(new.folder, after, names[1]))
 
 

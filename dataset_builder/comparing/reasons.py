@@ -13,11 +13,10 @@ from schemas.comparison import REASONS, Edit, Reason
 from schemas.levels import LEVELS
 from schemas.record import Record
 from schemas.sample import Sample, Target
-from stages.wording.prompts import CAUSAL_ENDING, PUBLISHED, SHORT, VARIED
+from stages.wording.prompts import PUBLISHED, SHORT, VARIED
 
 ANNOTATION, DISTORTION = "annotation:", "distortion:"
 """What the evidence of a pair starts with."""
-CAUSAL = "causal-analysis"
 ROUNDING = 1e-9
 """How far a spread may be off that was brought to one unit range and is looked at on another."""
 RECORD_REASONS: dict[str, Reason] = {
@@ -39,18 +38,21 @@ _PROVENANCE: dict[str, Reason] = {
     "original": "conversation",
 }
 _SLOT = re.compile(r"\{(\w+)[^}]*\}")
-_ENDING = re.compile(re.escape(CAUSAL_ENDING).replace(r"\{level\}", f"(?:{'|'.join(LEVELS)})"))
+_LEVEL_SAID = re.compile(rf"\b(?:[A-D]\.|(?i:{'|'.join(LEVELS)}))(?!\w)")
+"""A level word, or the letter of an option, which moves with it."""
 
 
 @dataclass(frozen=True)
 class Known:
     """What is known of both sides beside a sample: records that differ, scales that do, and notes cited on one side.
 
-    `changed` holds the reasons of records that both sides have; `alone` the records that one of them has not.
+    `changed` holds the reasons of records that both sides have; `alone` the records that one of them has not; `moved`
+    those whose score makes another level.
     """
 
     changed: Mapping[str, frozenset[Reason]] = field(default_factory=dict)
     alone: Collection[str] = ()
+    moved: Collection[str] = ()
     rescaled: Collection[str] = ()
     cited_once: Container[str] = ()
 
@@ -85,9 +87,8 @@ def of_one_sided(sample: Sample, known: Known, *, asked: bool) -> list[Reason]:
     if provenance.generator == "published":
         return in_order({"conversation", *(changes & {"score", "clip"})})
     found = changes & {"distortion", "clip"}
-    if sample.target or provenance.family == CAUSAL:
-        found |= changes & {"score"}
-        found |= {"cut"} if provenance.source in known.rescaled else set()
+    if sample.target or _LEVEL_SAID.search(sample.turns[-1].text):
+        found |= _of_level(sample, changes, known)
     if provenance.family:
         once = any(evidence in known.cited_once for evidence in provenance.evidence)
         found.add("annotation" if once else "pair")
@@ -98,14 +99,18 @@ def of_changed(old: Sample, new: Sample, edits: Sequence[Edit], known: Known, *,
     """Say why a sample that both sides have differs; `moved` = it is in another split."""
     changes = {reason for media in new.media for reason in known.changed.get(media.record_id, ())}
     found: set[Reason] = {"split"} if moved else set()
+    follows = _follows_level(old, new, changes, known)
+    found |= follows
     for edit in edits:
         top, _, rest = edit.field.partition(".")
+        if top == "split":
+            continue
         if top == "media":
             found |= _of_media(old, new)
         elif top == "target":
             found |= _of_target(old, new, known)
         elif top == "turns":
-            found |= _of_text(old, new, changes) | _of_answer(old, new, changes, known)
+            found |= set() if follows else _of_text(old, new, changes) | _of_answer(old, new)
         elif edit.field == "provenance.evidence":
             found |= _of_evidence(old, new)
         elif top == "provenance":
@@ -173,13 +178,31 @@ def _of_text(old: Sample, new: Sample, changes: Collection[Reason]) -> set[Reaso
             if name == "question":
                 found.add(_of_pair(new))
             elif name == "stalling":
-                found.add("distortion" if "distortion" in changes else "prompt")
+                media = _of_media(old, new) == {"clip"}  # stalls are told as shares of its length
+                found.add("distortion" if "distortion" in changes else "clip" if media else "prompt")
             else:
                 found.add("clip")
     return found
 
 
-def _of_answer(old: Sample, new: Sample, changes: Collection[Reason], known: Known) -> set[Reason]:
+def _of_level(sample: Sample, changes: Collection[Reason], known: Known) -> set[Reason]:
+    """Say why the level of a clip is another; empty where it is not."""
+    if not any(media.record_id in known.moved for media in sample.media):
+        return set()
+    found: set[Reason] = {"score"} if "score" in changes else set()
+    return found | ({"cut"} if sample.provenance.source in known.rescaled else set())
+
+
+def _follows_level(old: Sample, new: Sample, changes: Collection[Reason], known: Known) -> set[Reason]:
+    """Say why a pair differs that does so in level words alone, and those of its clip; empty for another."""
+    texts = [[turn.text for turn in sample.turns] for sample in (old, new)]
+    if not new.provenance.family or texts[0] == texts[1]:
+        return set()
+    bare = [[_LEVEL_SAID.sub("", text) for text in said] for said in texts]
+    return _of_level(new, changes, known) if bare[0] == bare[1] else set()
+
+
+def _of_answer(old: Sample, new: Sample) -> set[Reason]:
     before, after = _said(old, "assistant"), _said(new, "assistant")
     if before == after:
         return set()
@@ -188,10 +211,6 @@ def _of_answer(old: Sample, new: Sample, changes: Collection[Reason], known: Kno
         return set()  # the word follows the score and the scale, which are told of already
     if new.provenance.generator == "published":
         return {"conversation"}
-    if new.provenance.family == CAUSAL and [_ENDING.sub("", t) for t in before] == [_ENDING.sub("", t) for t in after]:
-        level: set[Reason] = {"score"} if "score" in changes else set()
-        level |= {"cut"} if new.provenance.source in known.rescaled else set()
-        return level or {"annotation"}
     if new.provenance.family:
         return {_of_pair(new)}
     return {"distortion"} if _of_evidence(old, new) == {"distortion"} else {"prompt"}
@@ -212,7 +231,7 @@ def _without(texts: Sequence[str], words: Collection[str]) -> list[str]:
 
 def _slots(sample: Sample) -> dict[str, str] | None:
     """Give what stands in the slots of a sample's wording; None where its text is not in that wording."""
-    pattern = _pattern(sample.provenance.wording)
+    pattern = _pattern(sample.provenance.wording.partition("+")[0])  # what is added behind it stands in a slot
     found = pattern.fullmatch(sample.turns[0].text) if pattern and len(sample.turns) == 2 else None
     return found.groupdict() if found else None
 

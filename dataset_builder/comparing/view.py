@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -167,7 +166,7 @@ def _told(edit: Edit, console: Console) -> str:
     room = max(LONGEST, console.width - len(edit.field) - 12) // 2
     old, new = edit.old, edit.new
     if isinstance(old, str) and isinstance(new, str) and max(len(old), len(new)) > room:
-        same = len(os.path.commonprefix([old, new]))
+        same = next((at for at, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), 0)
         old, new = (f"…{text[same - BEFORE :]}" if same > BEFORE else text for text in (old, new))
     return f"{edit.field}: {_short(old, room)} → {_short(new, room)}"
 
