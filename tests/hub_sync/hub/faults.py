@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import threading
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ MOMENT = 0.01  # s
 
 @dataclass
 class Request:
-    """One request as it went; `status` stays None where no answer was sent."""
+    """One request as it went; `status` stays None where no answer was sent. `at` is time.monotonic()."""
 
     method: str
     path: str
@@ -34,6 +35,7 @@ class Request:
     sent: int = 0
     user: str | None = None
     fault: Fault | None = None
+    at: float = field(default_factory=time.monotonic)
 
 
 @dataclass(eq=False)

@@ -83,6 +83,7 @@ class HubServer:
             "HF_DATASETS_OFFLINE": "0",
             "HF_HUB_DISABLE_TELEMETRY": "1",
             "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+            "HF_XET_CLIENT_RETRY_BASE_DELAY": "100ms",  # of 3 s
             "NO_PROXY": "127.0.0.1,localhost",
             **({"HF_TOKEN": token} if token else {}),
         }
