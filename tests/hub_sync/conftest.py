@@ -69,6 +69,7 @@ def hub(tmp_path: Path) -> Iterator[HubServer]:
     server.start()
     yield server
     server.stop()
+    assert not server.errors, server.errors
 
 
 @pytest.fixture

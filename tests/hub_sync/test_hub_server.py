@@ -7,6 +7,8 @@ import json
 import random
 import signal
 import struct
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -39,6 +41,14 @@ DOWNLOAD = """
 import sys
 from huggingface_hub import snapshot_download
 snapshot_download("lab/set", repo_type="dataset", revision=sys.argv[1], local_dir=sys.argv[2])
+"""
+VERIFY = """
+import sys
+from huggingface_hub import HfApi
+at = {"repo_id": "lab/set", "repo_type": "dataset", "revision": sys.argv[1]}
+found = HfApi().verify_repo_checksums(**at, local_dir=sys.argv[2])
+print(found.checked_count, [one["path"] for one in found.mismatches], found.missing_paths, found.extra_paths)
+print(sum(file.size for file in HfApi().repo_info(**at, files_metadata=True).siblings))
 """
 
 
@@ -129,6 +139,10 @@ def test_what_is_sent_comes_back(hub: HubServer, hub_python: Client, tmp_path: P
         assert bool(hub.requests("reconstruction")) == (name == "xet")
         assert bool(hub.requests("cdn")) == (name == "plain")
     assert not hub.requests("unknown")
+    (tmp_path / "plain/media/zeros.bin").write_bytes(b"damaged")
+    size = sum(map(len, hub.files("lab/set", oid).values()))
+    assert ran(hub_python(VERIFY, oid, tmp_path / "xet")).splitlines() == ["10 [] [] []", str(size)]
+    assert "10 ['media/zeros.bin'] [] []" in ran(hub_python(VERIFY, oid, tmp_path / "plain"))
 
 
 def test_without_xet_up_and_with_it_down(hub: HubServer, hub_python: Client, tmp_path: Path) -> None:
@@ -390,15 +404,18 @@ def test_faults_do_what_they_say(hub: HubServer) -> None:
     assert hub.kinds()["unknown"] == 1
 
 
-def test_an_outage_loses_nothing(hub: HubServer) -> None:
+def test_an_outage_loses_nothing(hub: HubServer, hub_env: dict[str, str]) -> None:
     hub.create_repo("lab/set")
     hub.commit("lab/set", {"a.txt": b"a"})
-    hub.fault("info", hold=True)
     address = hub.url
+    fault = hub.fault("info", hold=True)
+    program = "from huggingface_hub import HfApi; HfApi().dataset_info('lab/set')"
+    waiting = subprocess.Popen([sys.executable, "-c", program], env=hub_env, stderr=subprocess.PIPE, text=True)
+    assert fault.reached.wait(60)
     hub.stop()
+    assert "disconnected without sending a response" in waiting.communicate(timeout=60)[1]
     with pytest.raises(urllib.error.URLError):
         ask(hub, "/api/datasets/lab/set")
-    hub.clear_faults()
     hub.start()
     assert hub.url == address
     assert json.loads(ask(hub, "/api/datasets/lab/set")[2])["sha"] == hub.head("lab/set")

@@ -8,7 +8,6 @@ import re
 import threading
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import unquote
@@ -96,6 +95,7 @@ class FaultLayer:
         self.log: list[Request] = []
         self.faults: list[Fault] = []
         self.ending = threading.Event()
+        self.errors: list[Exception] = []
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         raw = scope["raw_path"].decode("ascii")
@@ -118,11 +118,16 @@ class FaultLayer:
             request.status = message.get("status", request.status)
             request.sent += len(message.get("body", b""))
 
-        with suppress(ClientDisconnect):
+        try:
             if request.fault is None:
                 await self.app(scope, counted_receive, counted_send)
             else:
                 await self._fail(request.fault, scope, counted_receive, counted_send, connection)
+        except ClientDisconnect:
+            pass
+        except Exception as error:
+            self.errors.append(error)
+            raise
 
     async def _fail(
         self, fault: Fault, scope: MutableMapping[str, Any], receive: Receive, send: Send, connection: asyncio.Transport
@@ -130,7 +135,7 @@ class FaultLayer:
         await asyncio.sleep(fault.delay)
         if fault.hold:
             await self._wait(fault, connection)
-        if fault.drop == "before":
+        if fault.drop == "before" or self.ending.is_set():
             await _close(connection)
         elif fault.status is not None:
             await _drain(receive)

@@ -144,6 +144,11 @@ class HubServer:
     # What was asked, and what goes wrong.
 
     @property
+    def errors(self) -> list[Exception]:
+        """What the server itself stumbled over: a client sees status 500 and may well go on."""
+        return self._layer.errors
+
+    @property
     def log(self) -> list[Request]:
         return self._layer.log
 
