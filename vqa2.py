@@ -10,6 +10,7 @@ from rich.console import Console
 
 import annotation.commands
 import dataset_builder.commands
+import hub_sync.commands
 import schemas.commands
 import training.commands
 from schemas.errors import CallError, DataError
@@ -21,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for package in (dataset_builder, annotation, training, schemas):
+for package in (dataset_builder, annotation, training, hub_sync, schemas):
     package.commands.mount(app)
 
 

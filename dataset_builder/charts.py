@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -11,7 +12,7 @@ TITLE_HEIGHT, LABEL_HEIGHT = 40, 56
 PAPER, INK, FAINT, BAR = (255, 255, 255), (30, 34, 40), (120, 126, 134), (46, 105, 178)
 
 
-def bar_chart(title: str, counts: Mapping[str, int]) -> Image.Image:
+def bar_chart(title: str, counts: Mapping[Any, int]) -> Image.Image:
     """Draw one bar for each count, with the count and its share above it: RGB, 720 x 320 pixels."""
     picture = Image.new("RGB", (WIDTH, HEIGHT), PAPER)
     draw = ImageDraw.Draw(picture)

@@ -1,0 +1,107 @@
+"""Clips in tars of about a gigabyte, as WebDataset reads them, for corpora of more clips than a repository bears.
+
+A tar holds each clip as `<sha256>.<ending>` with its record as `<sha256>.json`. Which tar a clip is in follows from its
+hash alone, so one clip more changes one tar; the same clips give the same bytes. https://github.com/webdataset/webdataset
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
+
+import msgspec
+
+from dataset_builder.corpus import file_entry
+from dataset_builder.progress import Tracker, untracked
+from schemas.errors import DataError
+from schemas.manifest import FileEntry
+from schemas.record import Record
+from schemas.validate import Problem, check_bytes
+
+TARS = "media/tars.json"
+TAR_BYTES = 2**30
+"""About how many bytes a tar holds."""
+
+
+class Tars(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What `media/tars.json` holds: the tars of the clips, by path, with their hash and size."""
+
+    files: dict[str, FileEntry]
+
+
+def write_tars(
+    corpus: Path, folder: Path, clips: Mapping[str, FileEntry], records: Iterable[Record], track: Tracker = untracked
+) -> Tars:
+    """Write the clips of a corpus, by path, into tars below `folder`, and the list of them. Raises OSError."""
+    bits = max(0, (sum(entry.bytes for entry in clips.values()) // TAR_BYTES).bit_length())
+    bins: dict[int, list[str]] = defaultdict(list)
+    for path, entry in clips.items():
+        bins[int(entry.sha256[:8], 16) >> (32 - bits)].append(path)
+    of_clip = {record.media.path: record for record in records}
+    advance = track("packing clips", len(clips))
+    written: dict[str, FileEntry] = {}
+    for number, paths in sorted(bins.items()):
+        name = f"media/clips-{number:05d}-of-{2**bits:05d}.tar"
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as tar:
+            for path in sorted(paths, key=lambda path: clips[path].sha256):
+                with (corpus / path).open("rb") as file:
+                    tar.addfile(_member(_name(path, clips[path]), clips[path].bytes), file)
+                if record := of_clip.get(path):
+                    row = msgspec.json.encode(record)
+                    tar.addfile(_member(f"{clips[path].sha256}.json", len(row)), io.BytesIO(row))
+                advance()
+        written[name] = file_entry(target)
+    tars = Tars(files=written)
+    (folder / TARS).parent.mkdir(parents=True, exist_ok=True)
+    (folder / TARS).write_bytes(msgspec.json.format(msgspec.json.encode(tars), indent=2) + b"\n")
+    return tars
+
+
+def read_tars(folder: Path) -> Tars | None:
+    """Read the list of tars; None if the clips are no tars. Raises DataError."""
+    path = folder / TARS
+    if not path.is_file():
+        return None
+    tars = check_bytes(path.read_bytes(), Tars, TARS, 0)
+    if isinstance(tars, Problem):
+        raise DataError(str(tars))
+    return tars
+
+
+def unpack(folder: Path, tars: Tars, clips: Mapping[str, FileEntry]) -> None:
+    """Put every clip of the tars at its path below `folder`, and remove the tars. Only files of `clips` are written.
+
+    Raises DataError for a tar that is none.
+    """
+    places = {_name(path, entry): path for path, entry in clips.items()}
+    for name in sorted(tars.files):
+        try:
+            with tarfile.open(folder / name) as tar:
+                for member in tar:
+                    path, file = places.get(member.name), tar.extractfile(member)
+                    if path is None or file is None:
+                        continue
+                    target = folder / path
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    with target.open("wb") as written:
+                        while block := file.read(2**20):
+                            written.write(block)
+        except tarfile.TarError as error:
+            raise DataError(f"{name}: no readable tar ({error}): pull again") from None
+        (folder / name).unlink()
+    (folder / TARS).unlink()
+
+
+def _name(path: str, entry: FileEntry) -> str:
+    return entry.sha256 + PurePosixPath(path).suffix
+
+
+def _member(name: str, size: int) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = size, 0o644  # no time and no owner: the same clips give the same bytes
+    return info
