@@ -137,7 +137,8 @@ def _resolved(recipe: BuildRecipe, plugins: Sequence[Path]) -> BuildRecipe:
         return msgspec.structs.replace(
             source,
             licence=licence,
-            terms=source.terms or about.terms or terms_of(licence),
+            # A licence that the recipe declares is another one than the set's own.
+            terms=source.terms or (about.terms if source.licence is None else None) or terms_of(licence),
             homepage=source.homepage or about.homepage,
             citation=source.citation or about.paper,
             scale=about.scale(source),

@@ -25,6 +25,7 @@ from dataset_builder.sources._stalls import UNKNOWN, on_playback
 from dataset_builder.sources._stalls import session_of as stalled_session
 from dataset_builder.tables import Row
 from schemas.errors import CallError
+from schemas.licence import Terms
 from schemas.recipe import Scale, SourceRecipe
 from schemas.record import Stall
 from schemas.session import Segment, Session
@@ -37,6 +38,7 @@ ABOUT = About(
         "Software, ACM Multimedia Systems 2018, doi 10.1145/3204949.3208124"
     ),
     licence="non-commercial research (Deutsche Telekom, LM Ericsson, NETSCOUT Systems)",
+    terms=Terms(commercial=False),
     scales={"mos": Scale(lo=1, hi=5)},
     counts={"mos.csv": 253},
 )

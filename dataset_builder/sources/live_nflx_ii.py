@@ -19,6 +19,7 @@ from dataset_builder.sources import About, Example, Labelled, Table, name_of, ra
 from dataset_builder.sources._stalls import session_of as stalled_session
 from dataset_builder.tables import Row, files_of, mat_variables
 from schemas.errors import CallError
+from schemas.licence import Terms
 from schemas.recipe import Scale, SourceRecipe
 from schemas.record import Stall
 from schemas.session import Segment, Session
@@ -31,6 +32,7 @@ ABOUT = About(
         "End-to-end Adaptive Video Streaming, 2018"
     ),
     licence="University of Texas at Austin, LIVE 2018 notice (free use with the notice and its citation)",
+    terms=Terms(attribution=True),
     scales={"zscore": Scale(lo=-3, hi=3)},
 )
 VIDEOS = 420

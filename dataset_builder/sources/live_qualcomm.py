@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from dataset_builder.labels import CellError, LabelRow, number
 from dataset_builder.sources import About, Example, Labelled, Table, name_of, rating, required_scale
 from dataset_builder.sources._fastvqa import last_part, tables_or_lists
-from dataset_builder.sources._live import LIVE_NOTICE
+from dataset_builder.sources._live import LIVE_NOTICE, LIVE_TERMS
 from dataset_builder.tables import Row, mat_vectors
 from schemas.errors import CallError
 from schemas.recipe import Scale, SourceRecipe
@@ -42,6 +42,7 @@ ABOUT = About(
     paper="Ghadiyaram et al., In-Capture Mobile Video Distortions: A Study of Subjective Behavior and Objective "
     "Algorithms, IEEE TCSVT 2018",
     licence=LIVE_NOTICE,
+    terms=LIVE_TERMS,
     scales={"unbiased": Scale(lo=0, hi=100), "biased": Scale(lo=0, hi=100)},
     counts={"*": 208},
 )

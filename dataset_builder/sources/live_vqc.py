@@ -12,7 +12,7 @@ from pathlib import Path
 from dataset_builder.labels import LabelRow
 from dataset_builder.sources import About, Example, Labelled, name_of, rating, required_scale
 from dataset_builder.sources._fastvqa import last_part, tables_or_lists
-from dataset_builder.sources._live import LIVE_NOTICE
+from dataset_builder.sources._live import LIVE_NOTICE, LIVE_TERMS
 from dataset_builder.tables import Row
 from schemas.recipe import Scale, SourceRecipe
 
@@ -21,6 +21,7 @@ ABOUT = About(
     homepage="https://live.ece.utexas.edu/research/LIVEVQC/",
     paper="Sinno and Bovik, Large-Scale Study of Perceptual Video Quality, IEEE TIP 2019, arXiv 1803.01761",
     licence=LIVE_NOTICE,
+    terms=LIVE_TERMS,
     scales={"mos": Scale(lo=0, hi=100)},
     counts={"*": 585},
 )

@@ -12,7 +12,7 @@ from pathlib import Path
 from dataset_builder.labels import LabelRow
 from dataset_builder.sources import About, Example, Labelled, name_of, rating, required_scale
 from dataset_builder.sources._fastvqa import last_part, tables_or_lists
-from dataset_builder.sources._live import LIVE_NOTICE
+from dataset_builder.sources._live import LIVE_NOTICE, LIVE_TERMS
 from dataset_builder.tables import Row
 from schemas.recipe import Scale, SourceRecipe
 
@@ -21,6 +21,7 @@ ABOUT = About(
     homepage="https://live.ece.utexas.edu/research/LIVE-YT-Gaming/index.html",
     paper="Yu et al., Subjective and Objective Analysis of Streamed Gaming Videos, arXiv 2203.12824",
     licence=LIVE_NOTICE,
+    terms=LIVE_TERMS,
     scales={"mos": Scale(lo=0, hi=100)},
     counts={"*": 600},
 )

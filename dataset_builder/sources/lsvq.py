@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from dataset_builder.labels import CellError, LabelRow
 from dataset_builder.sources import About, Example, Labelled, name_of, rating, required_scale, text
 from dataset_builder.sources._fastvqa import tables_or_lists
-from dataset_builder.sources._live import LIVE_NOTICE
+from dataset_builder.sources._live import LIVE_NOTICE, LIVE_TERMS
 from dataset_builder.tables import Row
 from schemas.recipe import Scale, SourceRecipe
 from schemas.record import Split
@@ -25,6 +25,7 @@ ABOUT = About(
     homepage="https://github.com/baidut/PatchVQ",
     paper="Ying et al., Patch-VQ: 'Patching Up' the Video Quality Problem, CVPR 2021, arXiv 2011.13544",
     licence=LIVE_NOTICE,
+    terms=LIVE_TERMS,
     scales={"mos": Scale(lo=0, hi=100)},
     counts={"*1080p*": 3573, "*train_test*": 28056 + 7182, "*train*": 28056, "*test*": 7182},
 )
