@@ -163,6 +163,13 @@ def test_parts_of_files(hub: HubServer, hub_python: Client, tmp_path: Path) -> N
         path = f"/datasets/lab/set/resolve/{revision}"
         assert ask(hub, f"{path}/a.txt", Range="bytes=2-4")[::2] == (206, b"234")
         assert ask(hub, f"{path}/clip.mp4", Range="bytes=1000000-2000000")[2] == clip[1_000_000:2_000_001]
+    in_parts = {
+        "HF_XET_RECONSTRUCTION_MIN_RECONSTRUCTION_FETCH_SIZE": "500kb",
+        "HF_XET_RECONSTRUCTION_MAX_RECONSTRUCTION_FETCH_SIZE": "700kb",
+    }
+    ran(hub_python(DOWNLOAD, "main", tmp_path / "got", **in_parts))
+    assert (tmp_path / "got/clip.mp4").read_bytes() == clip
+    assert len(hub.requests("reconstruction")) > 2
     status, headers, _ = ask(hub, "/datasets/lab/set/resolve/main/a.txt", method="HEAD")
     assert (status, headers["X-Repo-Commit"], headers["content-length"]) == (200, oid, "10")
     status, headers, _ = ask(hub, "/datasets/lab/set/resolve/main/none.txt", method="HEAD")
