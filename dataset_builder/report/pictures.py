@@ -1,0 +1,141 @@
+"""Which clips the contact sheet shows, and small pictures of their middle key frames."""
+
+from __future__ import annotations
+
+import base64
+import io
+import itertools
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from av.video.reformatter import Interpolation
+from PIL import Image
+
+from dataset_builder import engine
+from dataset_builder.corpus import file_entry
+from dataset_builder.progress import Tracker, untracked
+from dataset_builder.report.facts import Facts, Shown
+from dataset_builder.video import MediaError, decoded_frames
+from schemas.draws import share
+from schemas.levels import LEVELS
+
+Find = Callable[[str], Path | None]
+"""Gives the file of a clip by its media path, None where it is not at hand."""
+PER_LEVEL, PER_DISTORTION = 8, 5
+"""Clips shown of a level and of a distortion: of the latter one for each severity."""
+MOST_DISTORTIONS = 40
+"""Distortions that are shown, the most frequent: a table of labels may name any number."""
+SIDE = 160
+"""Pixels of the longer side of a picture."""
+QUALITY = 72
+TIMEOUT = 60.0
+"""Seconds that one picture may take."""
+# In whole numbers, so that every processor gives the same pixels.
+_EXACT = Interpolation.AREA | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture as its page holds it: JPEG in base64, with its size in pixels."""
+
+    jpeg: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The clips of the contact sheet by level and by distortion, and how many there are of each in all."""
+
+    levels: dict[str, list[Shown]]
+    distortions: dict[str, list[Shown]]
+
+    def clips(self) -> list[Shown]:
+        """List each clip once."""
+        listed = itertools.chain(*self.levels.values(), *self.distortions.values())
+        return list({clip.record_id: clip for clip in listed}.values())
+
+
+def choose(facts: Facts) -> Sheet:
+    """Choose clips by a hash of their names: the same ones whatever the order, and whatever else is added."""
+    levels: dict[str, list[Shown]] = {}
+    distorted: dict[str, list[Shown]] = {}
+    for clip in facts.shown.values():
+        if clip.level is not None:
+            levels.setdefault(clip.level, []).append(clip)
+        for name in dict.fromkeys(name for name, _ in clip.distortions):
+            distorted.setdefault(name, []).append(clip)
+    frequent = sorted(distorted, key=lambda name: (-len(distorted[name]), name))[:MOST_DISTORTIONS]
+    return Sheet(
+        {level: _drawn(levels[level], level)[:PER_LEVEL] for level in LEVELS if level in levels},
+        {name: _one_a_severity(name, distorted[name]) for name in sorted(frequent)},
+    )
+
+
+def _drawn(clips: Iterable[Shown], of: str) -> list[Shown]:
+    return sorted(clips, key=lambda clip: (share(0, "report", of, clip.record_id), clip.record_id))
+
+
+def _one_a_severity(name: str, clips: list[Shown]) -> list[Shown]:
+    """Take one clip for each severity in turn, until there are enough; shown from slight to severe."""
+    by_severity: dict[int, list[Shown]] = {}
+    for clip in _drawn(clips, name):
+        by_severity.setdefault(severity_of(clip, name) or 0, []).append(clip)
+    in_turn = itertools.chain.from_iterable(itertools.zip_longest(*(by_severity[s] for s in sorted(by_severity))))
+    taken = [clip for clip in in_turn if clip is not None][:PER_DISTORTION]
+    return sorted(taken, key=lambda clip: severity_of(clip, name) or 0)
+
+
+def severity_of(clip: Shown, name: str) -> int | None:
+    """Give the severity of a distortion of a clip, None where only its kind is known."""
+    return next((severity for of, severity in clip.distortions if of == name), None)
+
+
+def draw_pictures(
+    clips: Iterable[Shown], find: Find, workers: int | None = None, track: Tracker = untracked
+) -> Mapping[str, Picture | str]:
+    """Draw each clip, by its media path; where that cannot be done it is said why, and nothing is raised."""
+    made: dict[str, Picture | str] = {}
+    items: list[dict[str, Any]] = []
+    for clip in clips:
+        file = find(clip.path)
+        if file is None or not file.is_file():
+            made[clip.path] = "the clip is not at hand"
+        else:
+            items.append({"path": str(file), "frame": clip.frame, "sha256": clip.sha256, "name": clip.path})
+    if not items:
+        return made
+    advance = track("drawing clips", len(items))
+    outcomes = engine.run(
+        "dataset_builder.report.pictures:draw_item",
+        items,
+        slots=workers,
+        timeout=TIMEOUT,
+        on_done=lambda _: advance(),
+    )
+    for item, outcome in zip(items, outcomes, strict=True):
+        told = outcome.result
+        made[item["name"]] = Picture(**told) if told else (outcome.error or "unknown").replace(item["path"], "the clip")
+    return made
+
+
+def draw_item(item: dict[str, Any]) -> dict[str, Any]:
+    """Draw one clip, as work for the engine: the file's `path`, `sha256` and `frame` to a Picture as plain values."""
+    path = Path(item["path"])
+    if file_entry(path).sha256 != item["sha256"]:
+        raise MediaError("the file is another one than when the corpus was built")
+    picture, jpeg = _small(path, item["frame"]), io.BytesIO()
+    picture.save(jpeg, "JPEG", quality=QUALITY, optimize=True)
+    return {"jpeg": base64.b64encode(jpeg.getvalue()).decode(), "width": picture.width, "height": picture.height}
+
+
+def _small(path: Path, index: int) -> Image.Image:
+    for frame, turns, _ in itertools.islice(decoded_frames(path), index, None):
+        scale = SIDE / max(frame.width, frame.height)
+        width, height = (max(1, round(side * scale)) for side in (frame.width, frame.height))
+        small = frame.reformat(width, height, "rgb24", interpolation=_EXACT, threads=1).to_ndarray()
+        return Image.fromarray(np.ascontiguousarray(np.rot90(small.astype(np.uint8, copy=False), turns)))
+    raise MediaError(f"there is no frame {index} in it")
