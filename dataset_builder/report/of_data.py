@@ -204,8 +204,8 @@ def contact_sheet(sheet: Sheet, pictures: Pictures | None) -> list[Html]:
     parts = [
         tag(
             "p",
-            f"The middle key frame of up to {PER_LEVEL} clips a level, and of one a severity of each distortion, drawn "
-            "by a hash of their names. What happens over time, such as stuttering, one frame cannot show.",
+            f"The middle key frame of up to {PER_LEVEL} clips of each level, and of one clip of each severity of a "
+            "distortion, drawn by a hash of their names. One frame cannot show what happens over time, such as stuttering.",
         )
     ]
     failed = Counter(told for told in pictures.values() if isinstance(told, str))
@@ -215,9 +215,12 @@ def contact_sheet(sheet: Sheet, pictures: Pictures | None) -> list[Html]:
     for level, of_level in sheet.levels.items():
         parts.append(tag("h3", "Level ", tag("em", level)))
         parts.append(_tiles(of_level, pictures, ""))
-    for name, of_distortion in sheet.distortions.items():
-        parts.append(tag("h3", name[:1].upper() + name[1:]))
-        parts.append(_tiles(of_distortion, pictures, name))
+    groups = [
+        tag("div", tag("h3", name[:1].upper() + name[1:]), _tiles(of_distortion, pictures, name))
+        for name, of_distortion in sheet.distortions.items()
+    ]
+    if groups:
+        parts.append(tag("div", lines(groups), class_="groups"))
     return parts
 
 
@@ -246,7 +249,7 @@ def _tile(clip: Shown, picture: Picture | str, distortion: str) -> Html:
     return tag("li", tag("div", frame, class_="frame"), tag("div", told, code(clip.record_id), class_="caption"))
 
 
-def words(facts: Facts) -> list[Html]:
+def words(manifest: Manifest, facts: Facts) -> list[Html]:
     """Count words, openings and lengths of the answers and questions of every config."""
     if not facts.answers:
         return [tag("p", "There is no text.")]
@@ -257,7 +260,7 @@ def words(facts: Facts) -> list[Html]:
             "taken without what says how a clip is fed. Shares of words are of all words, the common ones too.",
         )
     ]
-    for config in sorted(facts.answers):
+    for config in manifest.configs:
         asked, told = facts.questions[config], facts.answers[config]
         parts += [tag("h3", code(config)), *_texts("answers", told)]
         parts.append(tag("details", tag("summary", "Its questions"), *_texts("questions", asked)))
@@ -276,7 +279,7 @@ def _texts(what: str, texts: Texts) -> list[Html]:
         bars(
             "How they begin",
             ("first words", what),
-            [(f"{opening} …", n) for opening, n in most_frequent(texts.openings, OPENINGS)],
+            most_frequent(texts.openings, OPENINGS),
             texts.count,
         ),
         bars("Length in words", ("words", what), by_length(texts.lengths), texts.count),

@@ -42,7 +42,7 @@ def raters(notes: Notes) -> list[Html]:
     ]
     if with_alpha:
         plot = intervals("Alpha of levels by project", with_alpha, min(0.0, *(_least(row) for row in with_alpha)), 1.0)
-        parts.append(tag("div", tag("figure", tag("h4", "Alpha of levels"), plot), class_="row"))
+        parts.append(tag("div", tag("figure", tag("h3", "Alpha of levels"), plot), class_="row"))
     return parts
 
 
@@ -82,7 +82,7 @@ def pairs(manifest: Manifest) -> list[Html]:
         if reviewed:
             dots = [(row.of, (row.accepted + row.edited) / row.pairs, row.kept_95) for row in reviewed]
             plot = intervals("Share of pairs that reviewers kept", dots, 0.0, 1.0)
-            parts.append(tag("div", tag("figure", tag("h4", "Share of pairs kept"), plot), class_="row"))
+            parts.append(tag("div", tag("figure", tag("h3", "Share of pairs kept"), plot), class_="row"))
         else:
             parts.append(tag("p", "No person has reviewed the pairs."))
         boxes = [
@@ -186,7 +186,7 @@ def sources(manifest: Manifest) -> list[Html]:
         for one in manifest.sources
     ]
     head = ["source", "set, where to get it", "clips shown", "of these made here", "licence", "cite"]
-    rows = [[code(one.name), *_permits(one.terms)] for one in manifest.sources]
+    rows: list[list[object]] = [[code(one.name), *_permits(one.terms)] for one in manifest.sources]
     if len(rows) > 1:
         rows.append(["the mix", *_permits(manifest.terms)])
     return [
@@ -221,7 +221,7 @@ def known_limits(manifest: Manifest) -> list[Html]:
 def recipe(manifest: Manifest) -> list[Html]:
     """Show the recipe with every default written out, its hash, and the tools."""
     rows: list[list[object]] = [["recipe, SHA-256", code(manifest.recipe_sha256)], ["schema", manifest.schema_version]]
-    rows += [["media", manifest.media], *([name, version] for name, version in sorted(manifest.tools.items()))]
+    rows += [["media", manifest.media], *map(list, sorted(manifest.tools.items()))]
     written = yaml.safe_dump(manifest.recipe, sort_keys=False, allow_unicode=True, width=100)
     return [
         table("Made with", ["what", "value"], rows),

@@ -52,7 +52,7 @@ def report(
         ("scores", "Scores and levels", of_data.scores(manifest, facts)),
         ("clips", "Clips and distortions", of_data.clips(facts)),
         ("pictures", "Contact sheet", of_data.contact_sheet(sheet, drawn)),
-        ("words", "Words", of_data.words(facts)),
+        ("words", "Words", of_data.words(manifest, facts)),
         ("splits", "Splits and leaks", of_data.splits(manifest, facts, found, looked)),
         ("raters", "Agreement of raters", of_making.raters(notes)),
         ("pairs", "Generators and reviewers", of_making.pairs(manifest)),

@@ -27,7 +27,7 @@ def score_plot(title: str, by_split: Mapping[str, Scores]) -> Html:
     for index, (split, bins) in enumerate(shares.items()):
         heights = [_FLOOR - (_FLOOR - _TOP) * share / most for share in bins]
         parts.append(_filled(split, heights) if index == 0 else _outline(split, heights))
-    parts.append(_text(_LEFT, 11, f"share of samples by MOS, at most {percent(most)} a bar", "quiet"))
+    parts.append(_text(_LEFT, 11, f"samples by MOS: the tallest bar is {percent(most)}", "quiet"))
     parts.append(_line(_LEFT, _RIGHT, _FLOOR, _FLOOR, "axis"))
     for tick in (0, *CUTS, 1):
         anchor = "start" if tick == 0 else "end" if tick == 1 else "middle"
@@ -57,7 +57,7 @@ def _outline(split: str, heights: Sequence[float]) -> Html:
 
 
 def _level_bars(by_split: Mapping[str, Scores]) -> list[Html]:
-    parts = [_text(_LEFT, _LEVELS_TOP - 14, "% of samples by level", "quiet")]
+    parts = [_text(_LEFT, _LEVELS_TOP - 14, "samples by level, in %", "quiet")]
     shares = {s: [scores.levels[level] / scores.count for level in LEVELS] for s, scores in by_split.items()}
     most = max((share for each in shares.values() for share in each), default=0) or 1
     room = (_RIGHT - _LEFT) / len(LEVELS)

@@ -20,7 +20,8 @@ nav ol { margin: 0; padding: 0; list-style: none; display: flex; flex-wrap: wrap
 h1 { font-size: 27px; line-height: 1.2; margin: 0 0 4px; }
 main > section > h2 { font-size: 21px; margin: 38px 0 6px; padding-top: 8px; }
 h3 { font-size: 16px; margin: 22px 0 6px; }
-h4 { font-size: 14.5px; margin: 0 0 4px; }
+figure h3 { font-size: 14.5px; margin: 0 0 6px; }
+h2 code, h3 code { font-size: .95em; }
 p { margin: 6px 0 10px; max-width: 74ch; }
 .quiet, caption { color: var(--faint); font-size: 13.5px; }
 code { font: 12.5px/1.4 ui-monospace, monospace; unicode-bidi: isolate; }
@@ -74,8 +75,10 @@ table.bars { width: 100%; }
 .told.good { border-color: var(--good); background: var(--good-sheet); }
 .told.bad { border-color: var(--bad); background: var(--bad-sheet); }
 .told p { margin: 2px 0; } .told ul { margin: 4px 0; padding-left: 20px; }
-.sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(46%, 160px), 1fr)); gap: 10px;
+.sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(46%, 148px), 1fr)); gap: 10px;
   list-style: none; margin: 8px 0; padding: 0; }
+.groups { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 600px), 1fr)); gap: 0 22px; }
+.groups > * { min-width: 0; } .groups .sheet { grid-template-columns: repeat(auto-fill, minmax(min(46%, 108px), 1fr)); }
 .sheet li { background: var(--sheet); border: 1px solid var(--rule); border-radius: 8px; overflow: hidden; }
 .sheet .frame { display: flex; align-items: center; justify-content: center; aspect-ratio: 4 / 3;
   background: #16181d; color: #c9ced8; font-size: 12px; text-align: center; }
