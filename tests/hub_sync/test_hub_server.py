@@ -16,6 +16,7 @@ from email.message import Message
 from fnmatch import fnmatch
 from http.client import HTTPException
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -132,7 +133,8 @@ def test_what_is_sent_comes_back(hub: HubServer, hub_python: Client, tmp_path: P
     assert 0 < sum(one.received for one in hub.requests("xorb")) < 500_000
     assert hub.requests("chunk")
 
-    for name, env in (("xet", {}), ("plain", {"HF_HUB_DISABLE_XET": "1"})):
+    ways: dict[str, dict[str, Any]] = {"xet": {}, "plain": {"HF_HUB_DISABLE_XET": "1"}}
+    for name, env in ways.items():
         hub.clear_log()
         ran(hub_python(DOWNLOAD, oid, tmp_path / name, home=tmp_path / f"home of {name}", **env))
         assert read(tmp_path / name) == mixed()
@@ -163,7 +165,7 @@ def test_parts_of_files(hub: HubServer, hub_python: Client, tmp_path: Path) -> N
         path = f"/datasets/lab/set/resolve/{revision}"
         assert ask(hub, f"{path}/a.txt", Range="bytes=2-4")[::2] == (206, b"234")
         assert ask(hub, f"{path}/clip.mp4", Range="bytes=1000000-2000000")[2] == clip[1_000_000:2_000_001]
-    in_parts = {
+    in_parts: dict[str, Any] = {
         "HF_XET_RECONSTRUCTION_MIN_RECONSTRUCTION_FETCH_SIZE": "500kb",
         "HF_XET_RECONSTRUCTION_MAX_RECONSTRUCTION_FETCH_SIZE": "700kb",
     }
@@ -391,7 +393,7 @@ def test_faults_do_what_they_say(hub: HubServer) -> None:
     hub.fault("resolve", corrupt=True)
     assert ask(hub, path)[2] == b"\xcf123456789"
     for how in ({"drop": "before"}, {"drop": "after"}, {"cut_after": 4}):
-        hub.fault("resolve", **how)  # type: ignore[arg-type]
+        hub.fault("resolve", **how)
         with pytest.raises((ConnectionError, HTTPException)):
             ask(hub, path)
     hub.fault("resolve", delay=0.3)

@@ -47,7 +47,7 @@ class HubServer:
         self._hub.endpoint, self._hub.cdn = f"http://127.0.0.1:{self._port}", f"http://localhost:{self._port}"
         self._layer.ending.clear()
         config = uvicorn.Config(
-            self._layer,  # type: ignore[arg-type]
+            self._layer,
             http="h11",
             ws="none",
             loop="asyncio",
