@@ -195,11 +195,11 @@ def _of_level(sample: Sample, changes: Collection[Reason], known: Known) -> set[
 
 def _follows_level(old: Sample, new: Sample, changes: Collection[Reason], known: Known) -> set[Reason]:
     """Say why a pair differs that does so in level words alone, and those of its clip; empty for another."""
-    texts = [[turn.text for turn in sample.turns] for sample in (old, new)]
-    if not new.provenance.family or texts[0] == texts[1]:
+    found = _of_level(new, changes, known) if new.provenance.family and old.turns != new.turns else set()
+    if not found:
         return set()
-    bare = [[_LEVEL_SAID.sub("", text) for text in said] for said in texts]
-    return _of_level(new, changes, known) if bare[0] == bare[1] else set()
+    bare = [[_LEVEL_SAID.sub("", turn.text) for turn in sample.turns] for sample in (old, new)]
+    return found if bare[0] == bare[1] else set()
 
 
 def _of_answer(old: Sample, new: Sample) -> set[Reason]:
