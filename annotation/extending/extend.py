@@ -43,6 +43,8 @@ from stages.claims.claim import Known
 
 PAIRS, LEFT_OUT, QUARANTINE = "pairs.jsonl", "left-out.jsonl", "quarantine.jsonl"
 RAW, LEDGER, SUMMARY = "raw.jsonl", "ledger.sqlite", "extension.json"
+SPENT = "spent.json"
+"""The sums of the ledger, which a build takes into the notes of a corpus."""
 REPEATED = "repeated"
 
 
@@ -152,6 +154,8 @@ def extend(recipe_path: Path, out: Path | None, overrides: Sequence[str] = (), m
         stopped=generated.stopped if generated else "",
         spent=spent,
     )
+    if spent is not None:
+        (folder / SPENT).write_bytes(msgspec.json.format(msgspec.json.encode(spent), indent=2) + b"\n")
     # The ledger's sums change with tries that failed; what is compared between runs does not.
     stored = msgspec.structs.replace(done, spent=None)
     (folder / SUMMARY).write_bytes(msgspec.json.format(msgspec.json.encode(stored), indent=2) + b"\n")

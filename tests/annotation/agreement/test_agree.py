@@ -14,7 +14,8 @@ from annotation.agreement.agree import Agreement, agree, thresholds_of
 from annotation.agreement.screening import Thresholds
 from annotation.agreement.simulate import Plan, simulate
 from dataset_builder.build import build
-from dataset_builder.corpus import RECORDS, read_samples
+from dataset_builder.corpus import CARD, RECORDS, read_samples
+from dataset_builder.notes import read_notes
 from schemas.annotation import Annotation
 from schemas.errors import CallError, DataError
 from schemas.recipe import BuildRecipe, load
@@ -156,6 +157,10 @@ def test_scores_flow_into_a_corpus(tmp_path: Path, real_clips: dict[str, Path]) 
     assert [record.score.ratings for record in records if record.score] == [3, 3, 3]
     assert sorted(score.value for score in mos.values()) == pytest.approx(means)
     assert len({located.sample.id for located in read_samples(corpus, "stage3")}) >= 3
+    (note,) = read_notes(corpus).agreement
+    assert found.level is not None
+    assert (note.raters, note.excluded, note.level_alpha) == (4, 1, found.level.ordinal)
+    assert f"| `mine` | {note.project} | depict | 4 (1 excluded) |" in (corpus / CARD).read_text()
 
 
 def test_levels_stand_in_where_nobody_scored(tmp_path: Path) -> None:

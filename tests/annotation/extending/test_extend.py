@@ -15,10 +15,11 @@ from annotation.extending.repeats import repeated
 from annotation.folder import read_tasks
 from dataset_builder.build import build
 from dataset_builder.corpus import read_samples
+from dataset_builder.gathering.notes import gather_notes
 from dataset_builder.pairing.measured import unlike_calibrated
 from schemas.errors import CallError
 from schemas.pair import Pair
-from schemas.recipe import BuildRecipe, load
+from schemas.recipe import BuildRecipe, SourceRecipe, load
 from schemas.record import Media
 from tests.annotation.extending.scripted import MODEL, ScriptedServer
 from tests.conftest import Cli
@@ -229,6 +230,11 @@ def test_a_model_is_asked_once_and_pays_once(project: Path, vqa2: Cli) -> None:
         assert float(done["spent"]["spent"]) <= float(planned["dollars"][1])
         found = rows(project / "round-1-pairs" / "pairs.jsonl")
         assert {p["generator"] for p in found} == {f"llm:{MODEL}"}
+        source = SourceRecipe(name="mine", table="t", clips="c", annotations="notes.jsonl", pairs="round-1-pairs/p")
+        remarks: list[str] = []
+        (note,) = gather_notes([source], project, remarks).ledgers
+        assert (note.requests, note.spent, remarks) == (1, done["spent"]["spent"], [])
+        assert note.models == {MODEL: 1}
         assert all(p["checks"] or p["doubts"] for p in found)
         assert len(server.seen) == 1
         before = {p.name: p.read_bytes() for p in (project / "round-1-pairs").glob("*.json*")}
