@@ -10,6 +10,7 @@ from rich.console import Console
 
 import annotation.commands
 import dataset_builder.commands
+import dataset_builder.comparing.command
 import hub_sync.commands
 import schemas.commands
 import training.commands
@@ -24,6 +25,8 @@ app = typer.Typer(
 )
 for package in (dataset_builder, annotation, training, hub_sync, schemas):
     package.commands.mount(app)
+# `diff` takes published corpora too, which the packages below `hub_sync` know nothing of.
+dataset_builder.comparing.command.resolvers.append(hub_sync.commands.folder_of_name)
 
 
 @app.callback()

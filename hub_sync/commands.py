@@ -104,6 +104,24 @@ def verify(
         raise typer.Exit(1)
 
 
+def folder_of_name(name: str) -> Path | None:
+    """Give a folder with the rows of `OWNER/NAME@REVISION`, gone when the program ends; None for any other name."""
+    import atexit
+    import shutil
+    import tempfile
+
+    from hub_sync.naming import is_name
+    from hub_sync.pull import pull_rows
+
+    if "@" not in name or not is_name(name):
+        return None
+    folder = Path(tempfile.mkdtemp(prefix="vqa2-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    _quiet_client()
+    pull_rows(name, folder)
+    return folder
+
+
 def _show(done: Pushed, *, dry_run: bool) -> None:
     plan = done.plan
     if not plan.to_do:

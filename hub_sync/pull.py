@@ -18,6 +18,8 @@ from schemas.errors import CallError, DataError
 from schemas.manifest import Manifest
 
 SHOWN = 20
+ROWS = ["*.json", "*.jsonl", "*.md", "*.html", "notes/*"]
+"""All of a corpus but its clips."""
 HUB_OWN = ".cache"
 """Where the client keeps what it needs to go on with a download."""
 
@@ -54,7 +56,7 @@ def pull(name: str, out: Path | None, *, clips: bool = True, told: Told = lambda
     manifest = _without_clips(work, read_manifest(work)) if not clips else read_manifest(work)
     if clips:
         _take(folder, work, manifest)
-    hub.download(commit, work, None if clips else ["*.json", "*.jsonl", "*.md", "*.html", "notes/*"])
+    hub.download(commit, work, None if clips else ROWS)
     if clips and (tars := read_tars(work)):
         told("unpacking clips")
         for path, entry in tars.files.items():
@@ -81,6 +83,20 @@ def pull(name: str, out: Path | None, *, clips: bool = True, told: Told = lambda
         clips=sum(path.startswith(MEDIA) for path in manifest.files),
         media=manifest.media,
     )
+
+
+def pull_rows(name: str, folder: Path) -> None:
+    """Download all but the clips of a published corpus into a folder, held to its manifest, which stays as it is.
+
+    Raises CallError for a name that cannot be meant, DataError naming a file that is not as the manifest says.
+    """
+    asked = name_of(name)
+    hub = Hub(asked.repo)
+    _, commit = resolve(hub, asked)
+    hub.download(commit, folder, ROWS)
+    for path, entry in sorted(read_manifest(folder).files.items()):
+        if (folder / path).is_file() and file_entry(folder / path) != entry:
+            raise DataError(f"{name}: {path} is not as its manifest says: vqa2 verify {name}")
 
 
 def resolve(hub: Hub, asked: Name) -> tuple[str, str]:

@@ -22,6 +22,7 @@ from hub_sync.loading import load_back
 from hub_sync.naming import FIRST, Version, name_of, newest, ref_of
 from hub_sync.plan import Plan, differences, is_of_a_corpus
 from hub_sync.preflight import limits, secrets, unlicensed, unsafe_paths
+from hub_sync.pull import ROWS
 from hub_sync.staging import SENT, Clips, Staged, clips_of, finish, stage, staging
 from hub_sync.tars import TARS
 from schemas.comparison import Step
@@ -33,8 +34,6 @@ NOT_SENT = "this corpus cannot be published; nothing was sent"
 SHOWN = 20
 TAR_ABOVE = 10_000
 """More clips than this go in tars."""
-SMALL = ["*.json", "*.jsonl", "*.md", "notes/*"]
-"""What of a published corpus tells its version step: all but clips."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +150,7 @@ def _planned(hub: Hub, seen: _Seen, staged: Staged, clips: Clips, wanted: Wanted
         new=new,
         changed=changed,
         removed=removed,
-        others=sorted(path for path in seen.files if not is_of_a_corpus(path)),
+        others=sorted(path for path in seen.files if not is_of_a_corpus(path) and path != ".gitattributes"),
         same=len(staged.files) - len(new) - len(changed),
         bytes=sum(staged.files[path].bytes for path in (*new, *changed)),
     )
@@ -162,10 +161,13 @@ def _step(hub: Hub, commit: str, staged: Staged) -> tuple[Step, list[str]]:
     """Name the version step from the version at `commit` to what is staged under the same name, and why."""
     with tempfile.TemporaryDirectory() as scratch:
         before = Path(scratch)
-        hub.download(commit, before, SMALL)
+        hub.download(commit, before, ROWS)
         found = compare(before, staged.folder)
         if ((before / TARS).is_file()) != ((staged.folder / TARS).is_file()):
-            return "major", ["clips come another way", *found.step_reasons]
+            return "major", [
+                "clips come another way",
+                *(found.step_reasons if found.step in {"minor", "major"} else []),
+            ]
         return found.step, found.step_reasons
 
 

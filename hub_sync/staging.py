@@ -19,7 +19,7 @@ from typing import Literal
 import msgspec
 
 from dataset_builder.card import Published, write_card
-from dataset_builder.corpus import MANIFEST, QUARANTINE, file_entry, files_of, read_records
+from dataset_builder.corpus import MANIFEST, QUARANTINE, file_entry, files_of
 from dataset_builder.notes import read_notes
 from dataset_builder.progress import Tracker, untracked
 from hub_sync.tars import TARS, write_tars
@@ -87,7 +87,7 @@ def stage(
     files = kept
     if clips == "tars":
         files = {path: entry for path, entry in kept.items() if path not in shown}
-        files |= write_tars(corpus, folder, shown, read_records(corpus), track).files
+        files |= write_tars(corpus, folder, shown, track).files
     for path in files:
         if path in kept:
             _put(corpus / path, folder / path, linked=path.startswith((MEDIA, DATA)))

@@ -1,15 +1,15 @@
 """Clips in tars of about a gigabyte, as WebDataset reads them, for corpora of more clips than a repository bears.
 
-A tar holds each clip as `<sha256>.<ending>` with its record as `<sha256>.json`. Which tar a clip is in follows from its
-hash alone, so one clip more changes one tar; the same clips give the same bytes. https://github.com/webdataset/webdataset
+A tar holds each clip as `<sha256>.<ending>`, by which `records.jsonl` knows it. Which tar a clip is in follows from its
+hash alone, so one clip more changes one tar, and another label none; the same clips give the same bytes.
+https://github.com/webdataset/webdataset
 """
 
 from __future__ import annotations
 
-import io
 import tarfile
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -18,7 +18,6 @@ from dataset_builder.corpus import file_entry
 from dataset_builder.progress import Tracker, untracked
 from schemas.errors import DataError
 from schemas.manifest import FileEntry
-from schemas.record import Record
 from schemas.validate import Problem, check_bytes
 
 TARS = "media/tars.json"
@@ -32,15 +31,12 @@ class Tars(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     files: dict[str, FileEntry]
 
 
-def write_tars(
-    corpus: Path, folder: Path, clips: Mapping[str, FileEntry], records: Iterable[Record], track: Tracker = untracked
-) -> Tars:
+def write_tars(corpus: Path, folder: Path, clips: Mapping[str, FileEntry], track: Tracker = untracked) -> Tars:
     """Write the clips of a corpus, by path, into tars below `folder`, and the list of them. Raises OSError."""
     bits = max(0, (sum(entry.bytes for entry in clips.values()) // TAR_BYTES).bit_length())
     bins: dict[int, list[str]] = defaultdict(list)
     for path, entry in clips.items():
         bins[int(entry.sha256[:8], 16) >> (32 - bits)].append(path)
-    of_clip = {record.media.path: record for record in records}
     advance = track("packing clips", len(clips))
     written: dict[str, FileEntry] = {}
     for number, paths in sorted(bins.items()):
@@ -51,9 +47,6 @@ def write_tars(
             for path in sorted(paths, key=lambda path: clips[path].sha256):
                 with (corpus / path).open("rb") as file:
                     tar.addfile(_member(_name(path, clips[path]), clips[path].bytes), file)
-                if record := of_clip.get(path):
-                    row = msgspec.json.encode(record)
-                    tar.addfile(_member(f"{clips[path].sha256}.json", len(row)), io.BytesIO(row))
                 advance()
         written[name] = file_entry(target)
     tars = Tars(files=written)
