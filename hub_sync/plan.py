@@ -9,11 +9,12 @@ from pathlib import Path
 import msgspec
 
 from dataset_builder.corpus import CARD, MANIFEST, QUARANTINE, RECORDS
+from dataset_builder.report.page import REPORT
 from hub_sync.hub import RemoteFile
 from schemas.manifest import FileEntry
 
 FOLDERS = ("data/", "media/", "notes/")
-NAMES = frozenset({CARD, MANIFEST, RECORDS, QUARANTINE, "report.html"})
+NAMES = frozenset({CARD, MANIFEST, RECORDS, QUARANTINE, REPORT})
 """Where a corpus has its files. All others of a repository are somebody else's, and stay."""
 
 

@@ -22,6 +22,7 @@ from dataset_builder.card import Published, write_card
 from dataset_builder.corpus import MANIFEST, QUARANTINE, file_entry, files_of
 from dataset_builder.notes import read_notes
 from dataset_builder.progress import Tracker, untracked
+from dataset_builder.report.page import REPORT, report, write_report
 from hub_sync.tars import TARS, write_tars
 from schemas.errors import CallError
 from schemas.manifest import FileEntry, Manifest
@@ -91,6 +92,9 @@ def stage(
     for path in files:
         if path in kept:
             _put(corpus / path, folder / path, linked=path.startswith((MEDIA, DATA)))
+    if REPORT in kept and clips not in SENT:
+        # Its pictures are of clips that may not be passed on, or at least are not.
+        write_report(folder, report(folder, manifest, read_notes(folder)))
     media = "recipes" if manifest.media == "copy" and clips not in SENT else manifest.media
     return Staged(folder, files, msgspec.structs.replace(manifest, media=media, files=kept))
 
