@@ -15,6 +15,7 @@ import dataset_builder.leakage.command
 import dataset_builder.lock_commands
 import dataset_builder.measure_command
 import dataset_builder.preflight.command
+import dataset_builder.report.command
 import dataset_builder.signal.command
 import dataset_builder.streaming.command
 
@@ -42,6 +43,7 @@ def mount(app: typer.Typer) -> None:
     dataset_builder.measure_command.mount(app)
     dataset_builder.leakage.command.mount(app)
     dataset_builder.preflight.command.mount(app)
+    dataset_builder.report.command.mount(app)
     dataset_builder.signal.command.mount(app)
     dataset_builder.streaming.command.mount(app)
 
@@ -80,11 +82,14 @@ def build(
     as_json: AsJson = False,
 ) -> None:
     """Build a corpus folder from label tables and clips. One that was cut short goes on where it was."""
+    from dataclasses import asdict
+
     from dataset_builder.build import build as build_corpus
     from dataset_builder.build import work_folder
     from dataset_builder.engine.choice import engine_of, part_of
     from dataset_builder.gathering.state import Means, OtherPartsError
     from dataset_builder.progress import tracker
+    from dataset_builder.rebuilt import told
     from schemas.recipe import BuildRecipe, load
 
     wanted = load(recipe, BuildRecipe, overrides or [])
@@ -113,10 +118,12 @@ def build(
             "quarantined": manifest.quarantined,
             "transient": manifest.transient,
             "remarks": manifest.remarks,
+            "rebuilt": asdict(built.rebuilt),
         }
         typer.echo(orjson.dumps(summary).decode())
     else:
         _show_build(folder, built.manifest.configs, built.quarantine, wanted.stages)
+        typer.echo(told(built.rebuilt))
         for remark in manifest.remarks:
             typer.echo(f"Note: {remark}")
         if manifest.transient:

@@ -119,6 +119,21 @@ def write_jsonl(path: Path, rows: Iterable[msgspec.Struct]) -> None:
             file.write(msgspec.json.encode(row) + b"\n")
 
 
+def write_manifest(corpus: Path, manifest: Manifest) -> None:
+    """Write the manifest, at once: whoever reads meanwhile has the old or the new one whole."""
+    put_file(corpus / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
+
+
+def put_file(path: Path, data: bytes) -> None:
+    """Write a file that takes the place of an older one at once. `files_of` does not list what a kill leaves of it."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.write_bytes(data)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 @contextmanager
 def replacing(folder: Path) -> Iterator[Path]:
     """Give a new folder to fill, which takes the place of `folder` when the context ends well.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dataset_builder.corpus import RECORDS, corpus_configs, read_samples
+from dataset_builder.corpus import RECORDS, read_samples
 from dataset_builder.report.texts import Texts, asked
 from schemas.errors import DataError
 from schemas.frames import key_frame_indices
@@ -46,6 +46,7 @@ class Shown:
     sha256: str
     frame: int
     split: str
+    group: str
     level: Level | None = None
     mos: float | None = None
     distortions: tuple[tuple[str, int | None], ...] = ()
@@ -87,13 +88,13 @@ class Facts:
     stalls: Counter[int] = field(default_factory=Counter)
 
 
-def gather_facts(corpus: Path, advance: Callable[[], None] = lambda: None) -> Facts:
-    """Read the samples and records of a corpus once; `advance` is told of every sample.
+def gather_facts(corpus: Path, configs: Iterable[str], advance: Callable[[], object] = lambda: None) -> Facts:
+    """Read the samples of the configs and the records of a corpus once; `advance` is told of every sample.
 
-    Raises CallError where the folder is no corpus, DataError naming file and line of what is wrong.
+    Raises CallError where the folder is no corpus of these, DataError naming file and line of what is wrong.
     """
     facts = Facts()
-    for config in corpus_configs(corpus):
+    for config in configs:
         for located in read_samples(corpus, config):
             split = located.where.rsplit("/", 1)[1].split("-")[0]
             _add_sample(facts, config, split, located.sample)
@@ -121,7 +122,8 @@ def _add_sample(facts: Facts, config: str, split: str, sample: Sample) -> None:
         clip = facts.shown.get(media.record_id)
         if clip is None:
             middle = key_frame_indices(media.frames, media.fps)[media.key_frames // 2] if media.kind == "video" else 0
-            clip = facts.shown[media.record_id] = Shown(media.record_id, media.path, media.sha256, middle, split)
+            place = (media.record_id, media.path, media.sha256)
+            clip = facts.shown[media.record_id] = Shown(*place, middle, split, sample.provenance.group)
         if sample.target and clip.level is None:
             clip.level, clip.mos = sample.target.level, sample.target.mos
     if target := sample.target:

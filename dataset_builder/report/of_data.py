@@ -182,7 +182,6 @@ def _distortion_table(found: Mapping[str, Counter[int | None]]) -> Html:
     severities: list[int | None] = [*sorted({s for each in found.values() for s in each if s is not None})]
     if any(None in each for each in found.values()):
         severities.append(None)
-    most = max(count for each in found.values() for count in each.values())
     rows = []
     for name in sorted(found):
         cells: list[object] = [name]
@@ -191,8 +190,7 @@ def _distortion_table(found: Mapping[str, Counter[int | None]]) -> Html:
             cells.append(f"{count:,}" if count else "")
         rows.append([*cells, f"{found[name].total():,}"])
     head = ["distortion", *("severity not known" if s is None else f"severity {s}" for s in severities), "all"]
-    told = f"Main distortions of clips, by ground truth; the most frequent severity of one has {most:,} clips"
-    return table(told, head, rows, range(1, len(head)))
+    return table("Main distortion of the clips, by ground truth", head, rows, range(1, len(head)))
 
 
 def contact_sheet(sheet: Sheet, pictures: Pictures | None) -> list[Html]:
@@ -204,14 +202,16 @@ def contact_sheet(sheet: Sheet, pictures: Pictures | None) -> list[Html]:
     parts = [
         tag(
             "p",
-            f"The middle key frame of up to {PER_LEVEL} clips of each level, and of one clip of each severity of a "
-            "distortion, drawn by a hash of their names. One frame cannot show what happens over time, such as stuttering.",
+            f"The middle key frame of up to {PER_LEVEL} clips of each level, and of clips of each severity of a "
+            "distortion, drawn by a hash of their names. What happens over time, such as stuttering, no frame shows.",
         )
     ]
     failed = Counter(told for told in pictures.values() if isinstance(told, str))
     if failed:
-        whys = "; ".join(f"{count} of {len(pictures)}: {why}" for why, count in sorted(failed.items()))
-        parts.append(tag("div", tag("p", f"Clips without a picture: {whys}."), class_="told bad"))
+        whys = "; ".join(f"{why} ({count:,})" for why, count in sorted(failed.items()))
+        parts.append(_told("bad", f"{failed.total():,} of {len(pictures):,} clips have no picture: {whys}."))
+    if failed.total() == len(pictures):
+        return parts[1:]
     for level, of_level in sheet.levels.items():
         parts.append(tag("h3", "Level ", tag("em", level)))
         parts.append(_tiles(of_level, pictures, ""))

@@ -214,14 +214,16 @@ def known_limits(manifest: Manifest) -> list[Html]:
         items = [tag("li", remark) for remark in manifest.remarks[:REMARKS]]
         if len(manifest.remarks) > REMARKS:
             items.append(tag("li", f"{len(manifest.remarks) - REMARKS:,} more stand in manifest.json"))
-        parts += [tag("h3", "Remarks on the inputs"), tag("ul", *items)]
+        summary = tag("summary", f"{len(manifest.remarks):,} remarks on the inputs")
+        parts.append(tag("details", summary, tag("ul", *items)))
     return parts
 
 
 def recipe(manifest: Manifest) -> list[Html]:
     """Show the recipe with every default written out, its hash, and the tools."""
     rows: list[list[object]] = [["recipe, SHA-256", code(manifest.recipe_sha256)], ["schema", manifest.schema_version]]
-    rows += [["media", manifest.media], *map(list, sorted(manifest.tools.items()))]
+    rows += [["media", manifest.media]]
+    rows += [[name, version] for name, version in sorted(manifest.tools.items())]
     written = yaml.safe_dump(manifest.recipe, sort_keys=False, allow_unicode=True, width=100)
     return [
         table("Made with", ["what", "value"], rows),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dataset_builder.corpus import put_file
 from dataset_builder.progress import Tracker, untracked
 from dataset_builder.report import of_data, of_making
 from dataset_builder.report.facts import gather_facts
@@ -43,7 +44,7 @@ def report(
     Raises CallError where the folder is no corpus, DataError naming file and line of what is wrong in it.
     """
     samples = sum(sum(count.splits.values()) for count in manifest.configs.values())
-    facts = gather_facts(corpus, track("reading samples", samples))
+    facts = gather_facts(corpus, manifest.configs, track("reading samples", samples))
     sheet = choose(facts)
     drawn = None if pictures is None else draw_pictures(sheet.clips(), pictures, workers, track)
     looked, found = (leaks.looked, leaks.found) if leaks else ((), None)
@@ -79,6 +80,11 @@ def report(
         tag("main", lines(_section(*section) for section in sections)),
     ]
     return document(f"Report on {manifest.name}", STYLE, body)
+
+
+def write_report(corpus: Path, page: str) -> None:
+    """Write the page into a corpus folder. The manifest must be brought up to date with it."""
+    put_file(corpus / REPORT, page.encode())
 
 
 def _section(name: str, title: str, parts: Sequence[Html]) -> Html:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ PER_LEVEL, PER_DISTORTION = 8, 5
 """Clips shown of a level and of a distortion: of the latter one for each severity."""
 MOST_DISTORTIONS = 40
 """Distortions that are shown, the most frequent: a table of labels may name any number."""
+UNKNOWN = 9
+"""Where a clip of unknown severity stands among the others: last."""
 SIDE = 160
 """Pixels of the longer side of a picture."""
 QUALITY = 72
@@ -76,17 +79,24 @@ def choose(facts: Facts) -> Sheet:
 
 
 def _drawn(clips: Iterable[Shown], of: str) -> list[Shown]:
-    return sorted(clips, key=lambda clip: (share(0, "report", of, clip.record_id), clip.record_id))
+    """Put clips in a drawn order, in which every content comes once before any comes again."""
+    drawn = sorted(clips, key=lambda clip: (share(0, "report", of, clip.record_id), clip.record_id))
+    seen: Counter[str] = Counter()
+    turns = []
+    for clip in drawn:
+        turns.append(seen[clip.group])
+        seen[clip.group] += 1
+    return [clip for _, clip in sorted(zip(turns, drawn, strict=True), key=lambda of: of[0])]
 
 
 def _one_a_severity(name: str, clips: list[Shown]) -> list[Shown]:
     """Take one clip for each severity in turn, until there are enough; shown from slight to severe."""
     by_severity: dict[int, list[Shown]] = {}
     for clip in _drawn(clips, name):
-        by_severity.setdefault(severity_of(clip, name) or 0, []).append(clip)
+        by_severity.setdefault(severity_of(clip, name) or UNKNOWN, []).append(clip)
     in_turn = itertools.chain.from_iterable(itertools.zip_longest(*(by_severity[s] for s in sorted(by_severity))))
     taken = [clip for clip in in_turn if clip is not None][:PER_DISTORTION]
-    return sorted(taken, key=lambda clip: severity_of(clip, name) or 0)
+    return sorted(taken, key=lambda clip: severity_of(clip, name) or UNKNOWN)
 
 
 def severity_of(clip: Shown, name: str) -> int | None:

@@ -30,7 +30,7 @@ code { font: 12.5px/1.4 ui-monospace, monospace; unicode-bidi: isolate; }
 .cards div, .box, figure { background: var(--sheet); border: 1px solid var(--rule); border-radius: 8px; }
 .cards div { padding: 8px 14px; display: flex; flex-direction: column-reverse; justify-content: flex-end; }
 .cards dt { color: var(--faint); font-size: 13px; } .cards dd { margin: 0; font-size: 22px; font-weight: 650; }
-.box { padding: 10px 14px; margin: 10px 0; min-width: 0; }
+.box { padding: 10px 14px; margin: 10px 0; min-width: 0; max-width: 900px; }
 .row { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 330px), 1fr)); gap: 14px;
   align-items: start; margin: 10px 0; }
 .row > * { margin: 0; }
@@ -60,7 +60,7 @@ tbody th { font-weight: 500; }
 tr.total > * { font-weight: 650; border-top: 2px solid var(--rule); }
 th.n, td.n { text-align: right; padding-left: 4px; white-space: nowrap; }
 .wide th, .wide td { white-space: nowrap; }
-.wide td.words { min-width: 15em; max-width: 36em; white-space: normal; overflow-wrap: anywhere; }
+.wide td.words { min-width: 15em; max-width: 44em; white-space: normal; overflow-wrap: anywhere; }
 .wide caption { min-width: 0; }
 .flow { display: flex; flex-wrap: wrap; gap: 14px; align-items: flex-start; margin: 10px 0; } .flow > * { margin: 0; }
 details { margin: 10px 0; } summary { cursor: pointer; color: var(--accent); }
