@@ -28,6 +28,7 @@ from dataset_builder.corpus import (
     replacing,
     unfinished,
     write_jsonl,
+    write_manifest,
     write_samples,
 )
 from dataset_builder.gathering.gather import gather
@@ -38,6 +39,7 @@ from dataset_builder.pairing.making import Made, make_pairs, whys_of_annotations
 from dataset_builder.pairing.measured import Measured, measured, measuring
 from dataset_builder.pairing.reviewed import doubts_told
 from dataset_builder.quarantine import by_reason
+from dataset_builder.report.page import report, write_report
 from dataset_builder.signal.calibration import read_calibration
 from dataset_builder.signal.measuring import measure_stage
 from dataset_builder.streaming.records import add_sessions
@@ -335,7 +337,7 @@ def _finish(
     answered: dict[str, list[Sample]],
     pair_counts: PairCounts | None,
 ) -> Manifest:
-    """Write quarantine, notes, card and, last of all, the manifest."""
+    """Write quarantine, notes, card, report and, last of all, the manifest."""
     recipe = _portable(run.recipe)
     quarantine = sorted(gathered.quarantine, key=_quarantine_order)
     counts = {config: _count(samples, gathered) for config, samples in answered.items() if samples}
@@ -362,9 +364,11 @@ def _finish(
     )
     write_notes(partial, notes)
     write_card(partial, manifest, notes)
+    clips = {m.path: gathered.files[m.record_id] for samples in answered.values() for s in samples for m in s.media}
+    write_report(partial, report(partial, manifest, notes, pictures=clips.get, track=run.means.track))
     files = {path: file_entry(partial / path) for path in files_of(partial)}
     manifest = msgspec.structs.replace(manifest, files=files)
-    (partial / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
+    write_manifest(partial, manifest)
     return manifest
 
 
