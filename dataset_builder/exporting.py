@@ -61,15 +61,20 @@ def export(
 ) -> Exported:
     """Write the samples of one config, or of one split of it, to `out`.
 
-    Raises CallError for an unknown split, for a place inside the corpus and for one that is taken, and DataError naming
-    a sample that the format cannot hold or a clip whose key frames cannot be read.
+    Raises CallError for an exporter that lacks something, an unknown config or split, a place inside the corpus and
+    one that is taken, and DataError naming a sample that the format cannot hold or a clip that cannot be read.
     """
+    if missing := [name for name in ("LOSES", "DATA", "row") if not hasattr(exporter, name)]:
+        raise CallError(
+            f"the exporter {_name(exporter)} has no {missing[0]}: dataset_builder/exporters/llava.py says what"
+        )
     manifest = read_manifest(corpus)
     if split is not None and split not in SPLITS:
         raise CallError(f"there is no split {split!r}; there are: {', '.join(SPLITS)}")
     place = out.resolve()
     if corpus.resolve() in (place, *place.parents):
         raise CallError(f"{str(out)!r} lies inside the corpus: name a place elsewhere")
+    next(read_samples(corpus, config, split), None)  # a config that is none is told before anything is opened
     samples = (located.sample for located in read_samples(corpus, config, split))
     if is_folder(exporter):
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -257,7 +262,7 @@ def _clips_of(corpus: Path, mode: str, means: Means) -> _Clips:
 
 
 def _name(exporter: ModuleType) -> str:
-    return exporter.__name__.rpartition(".")[2]
+    return exporter.__name__.rpartition(".")[2].removeprefix("vqa2_plugin_")
 
 
 def _second_line(exporter: ModuleType) -> str:

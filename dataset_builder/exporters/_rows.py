@@ -38,21 +38,18 @@ class _Rest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class Form:
-    """How a format shows the turns of a sample, and how they are read again: each does the other backwards."""
+    """How the rows of a format and samples are made of each other, beside what only the format knows."""
 
-    def __init__(
-        self,
-        shown: Callable[[Sample], Sequence[Shown]],
-        plain: Callable[[Sequence[Any], Sequence[MediaRef]], list[str]],
-        *,
-        paths: bool = True,
-    ) -> None:
-        """Take both ways. `plain` may be wrong of turns that `shown` changes; `paths` = the row has the media paths."""
-        self.shown, self._plain, self._paths = shown, plain, paths
+    def __init__(self, plain: Callable[[Sequence[Any], Sequence[MediaRef]], list[str]], *, paths: bool = True) -> None:
+        """Take what reads the texts of shown turns; `paths` = the row has the media paths.
 
-    def rest(self, sample: Sample) -> dict[str, str]:
-        """Give the key with what the row does not say."""
-        guesses = self._plain(self.shown(sample), sample.media)
+        `plain` may be wrong of turns that the format changes beyond their tags: those are kept as they were.
+        """
+        self._plain, self._paths = plain, paths
+
+    def rest(self, sample: Sample, shown: Sequence[Shown]) -> dict[str, str]:
+        """Give the key with what a row that shows these turns does not say."""
+        guesses = self._plain(shown, sample.media)
         media = [msgspec.to_builtins(media) for media in sample.media]
         for fields in media if self._paths else ():
             del fields["path"]
@@ -110,11 +107,13 @@ def untagged(shown: Sequence[str], media: Sequence[MediaRef], tag: Tag) -> list[
     return replaced(shown, ((tag(clip), _tag_of_kind(clip)) for clip in media))
 
 
-TAGGED = Form(
-    lambda sample: tagged(sample, _tag_of_kind),
-    lambda shown, media: untagged(shown, media, _tag_of_kind),
-)
-"""`<video>` for a clip, `<image>` for an image, nothing of motion features: what most trainers read."""
+def tagged_by_kind(sample: Sample) -> list[str]:
+    """Write the turns with `<video>` for a clip and `<image>` for an image, as most trainers read them."""
+    return tagged(sample, _tag_of_kind)
+
+
+TAGGED = Form(lambda shown, media: untagged(shown, media, _tag_of_kind))
+"""The form of formats that use `tagged_by_kind`."""
 
 
 def replaced(texts: Sequence[str], pairs: Iterator[tuple[str, str]]) -> list[str]:

@@ -22,11 +22,9 @@ _TAGS = re.compile("<audio>")
 def row(sample: Sample) -> dict[str, Any]:
     """Give the row of a sample: any number of videos and images, each kind in the order of its tags."""
     _rows.refuse_tags(sample, _TAGS)
-    turns = [
-        {"from": _rows.SPEAKERS[turn.role], "value": text}
-        for turn, text in zip(sample.turns, _rows.TAGGED.shown(sample), strict=True)
-    ]
-    return {"conversations": turns} | _rows.paths_by_kind(sample) | _rows.TAGGED.rest(sample)
+    shown = _rows.tagged_by_kind(sample)
+    turns = [{"from": _rows.SPEAKERS[turn.role], "value": text} for turn, text in zip(sample.turns, shown, strict=True)]
+    return {"conversations": turns} | _rows.paths_by_kind(sample) | _rows.TAGGED.rest(sample, shown)
 
 
 def sample_of(row: dict[str, Any]) -> Sample:

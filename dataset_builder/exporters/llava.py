@@ -52,11 +52,11 @@ def row(sample: Sample) -> dict[str, Any]:
         made["frames per sec"] = 1
     if sample.target:
         made["gt_score"] = str(100 * sample.target.mos)
+    shown = _shown(sample)
     made["conversations"] = [
-        {"from": _rows.SPEAKERS[turn.role], "value": text}
-        for turn, text in zip(sample.turns, _shown(sample), strict=True)
+        {"from": _rows.SPEAKERS[turn.role], "value": text} for turn, text in zip(sample.turns, shown, strict=True)
     ]
-    return made | _FORM.rest(sample)
+    return made | _FORM.rest(sample, shown)
 
 
 def sample_of(row: dict[str, Any]) -> Sample:
@@ -73,4 +73,4 @@ def _plain(shown: Sequence[str], media: Sequence[MediaRef]) -> list[str]:
     return _rows.replaced(shown, pairs)
 
 
-_FORM = _rows.Form(_shown, _plain)
+_FORM = _rows.Form(_plain)

@@ -20,11 +20,9 @@ _TAGS = re.compile("<audio>|<bbox>|<ref-object>|<cot-process>|<start-image>")
 def row(sample: Sample) -> dict[str, Any]:
     """Give the row of a sample: any number of videos and images, each kind in the order of its tags."""
     _rows.refuse_tags(sample, _TAGS)
-    messages = [
-        {"role": turn.role, "content": text}
-        for turn, text in zip(sample.turns, _rows.TAGGED.shown(sample), strict=True)
-    ]
-    return {"messages": messages} | _rows.paths_by_kind(sample) | _rows.TAGGED.rest(sample)
+    shown = _rows.tagged_by_kind(sample)
+    messages = [{"role": turn.role, "content": text} for turn, text in zip(sample.turns, shown, strict=True)]
+    return {"messages": messages} | _rows.paths_by_kind(sample) | _rows.TAGGED.rest(sample, shown)
 
 
 def sample_of(row: dict[str, Any]) -> Sample:

@@ -42,11 +42,11 @@ def row(sample: Sample) -> dict[str, Any]:
     made: dict[str, Any] = {"id": sample.id.replace("->", "-") + score}
     if paths is not None:
         made["image"] = paths
+    shown = _shown(sample)
     made["conversations"] = [
-        {"from": _rows.SPEAKERS[turn.role], "value": text}
-        for turn, text in zip(sample.turns, _shown(sample), strict=True)
+        {"from": _rows.SPEAKERS[turn.role], "value": text} for turn, text in zip(sample.turns, shown, strict=True)
     ]
-    return made | _FORM.rest(sample)
+    return made | _FORM.rest(sample, shown)
 
 
 def sample_of(row: dict[str, Any]) -> Sample:
@@ -79,4 +79,4 @@ def _plain(shown: Sequence[str], media: Sequence[MediaRef]) -> list[str]:
     return _rows.untagged(shown, media, _tag)
 
 
-_FORM = _rows.Form(_shown, _plain)
+_FORM = _rows.Form(_plain)

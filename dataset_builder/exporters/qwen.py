@@ -33,11 +33,11 @@ def row(sample: Sample) -> dict[str, Any]:
     made: dict[str, Any] = {"id": sample.id}
     if paths is not None:
         made[sample.media[0].kind] = paths
+    shown = _rows.tagged_by_kind(sample)
     made["conversations"] = [
-        {"from": _rows.SPEAKERS[turn.role], "content": text}
-        for turn, text in zip(sample.turns, _rows.TAGGED.shown(sample), strict=True)
+        {"from": _rows.SPEAKERS[turn.role], "content": text} for turn, text in zip(sample.turns, shown, strict=True)
     ]
-    return made | _rows.TAGGED.rest(sample)
+    return made | _rows.TAGGED.rest(sample, shown)
 
 
 def sample_of(row: dict[str, Any]) -> Sample:

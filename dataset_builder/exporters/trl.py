@@ -22,9 +22,10 @@ _PICTURE = {"type": "image"}
 
 def row(sample: Sample) -> dict[str, Any]:
     """Give the row of a sample: any number of clips and images."""
-    messages = [{"role": turn.role, "content": parts} for turn, parts in zip(sample.turns, _shown(sample), strict=True)]
+    shown = _shown(sample)
+    messages = [{"role": turn.role, "content": parts} for turn, parts in zip(sample.turns, shown, strict=True)]
     files = [name for media in sample.media for name in frame_files(media)]
-    return {"messages": messages, "images_file_names": files} | _FORM.rest(sample)
+    return {"messages": messages, "images_file_names": files} | _FORM.rest(sample, shown)
 
 
 def sample_of(row: dict[str, Any]) -> Sample:
@@ -71,4 +72,4 @@ def _plain(shown: Sequence[list[dict[str, str]]], media: Sequence[MediaRef]) -> 
     return texts
 
 
-_FORM = _rows.Form(_shown, _plain, paths=False)
+_FORM = _rows.Form(_plain, paths=False)

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -301,6 +302,15 @@ def test_what_llavas_trainer_would_replace_without_a_word_is_refused() -> None:
         row_of("llava", sample("<video><motion>", "fine", [media(path="clips/B054.mp4")]))
 
 
+def test_what_upstreams_second_reader_would_feed_twice_is_refused() -> None:
+    """It feeds all media of a row in every turn that has a tag."""
+    two = msgspec.structs.replace(TWO_IMAGES, turns=[*TWO_IMAGES.turns, *TEXT.turns])
+    assert row_of("qwen", two)["image"] == [STILL.path, STILL.path]
+    first, answer = Turn(role="user", text="<image> How?"), Turn(role="assistant", text="Fine.")
+    with pytest.raises(DataError, match="x: .*all media in one turn"):
+        row_of("qwen", msgspec.structs.replace(TWO_IMAGES, turns=[first, answer, first, answer]))
+
+
 @pytest.mark.parametrize("config", CONFIGS)
 def test_qwen_rows_keep_the_rules_of_upstreams_second_reader(config: str, corpus: Path) -> None:
     for row in rows_of("qwen", samples(corpus, config)):
@@ -482,6 +492,16 @@ def test_an_empty_export_is_read_back_as_nothing(tmp_path: Path) -> None:
 # Where exports appear, and clips that are not there.
 
 
+@pytest.mark.parametrize("name", ["llama_factory", "ms_swift"])
+def test_a_config_that_is_none_opens_nothing(name: str, corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text("mine")
+    for config in ("stage9", "../x", "../../x", str(tmp_path / "x")):
+        with pytest.raises(CallError, match="no config"):
+            export(corpus, config, tmp_path / "out", EXPORTERS[name])
+    assert {path.name for path in tmp_path.iterdir()} == {"x.json", "corpus"}
+    assert (tmp_path / "x.json").read_text() == "mine"
+
+
 def test_places_that_are_refused(corpus: Path, tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")
@@ -559,6 +579,7 @@ def row(sample):
 
 
 def test_an_exporter_of_ones_own(corpus: Path, tmp_path: Path, vqa2: Cli) -> None:
+    """It does as it says; one that lacks something is told what."""
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "answers.py").write_text(MINE)
     own = ["--plugins", tmp_path / "mine"]
@@ -570,3 +591,7 @@ def test_an_exporter_of_ones_own(corpus: Path, tmp_path: Path, vqa2: Cli) -> Non
     assert back.returncode == 2
     assert "are not read back" in back.stderr
     assert not (tmp_path / "b.jsonl").exists()
+    (tmp_path / "mine" / "answers.py").write_text(MINE.replace("DATA", "SUFFIX"))
+    lacking = vqa2("export", corpus, "stage1", tmp_path / "c.jsonl", "--to", "answers", *own)
+    assert lacking.returncode == 2
+    assert "has no DATA" in lacking.stderr
