@@ -15,7 +15,7 @@ from typing import TypeVar
 from benchmarks._findings import Cell, Findings, Limit, Table
 from dataset_builder.pairing.checking import checked, without_repeats
 from dataset_builder.pairing.choosing import choose
-from dataset_builder.pairing.making import draft
+from dataset_builder.pairing.clip import draft
 from schemas.annotation import Annotation, Attribute, Conversation
 from schemas.draws import pick, share
 from schemas.levels import LEVELS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import ModuleType
@@ -35,10 +35,12 @@ from dataset_builder.gathering.gather import gather
 from dataset_builder.gathering.notes import gather_notes
 from dataset_builder.gathering.state import Gathered, Means, OtherPartsError, Run
 from dataset_builder.notes import write_notes
+from dataset_builder.pairing.clip import clip_pairs
 from dataset_builder.pairing.making import Made, make_pairs, whys_of_annotations
 from dataset_builder.pairing.measured import Measured, measured, measuring
 from dataset_builder.pairing.reviewed import doubts_told
 from dataset_builder.quarantine import by_reason
+from dataset_builder.rebuilt import Rebuilt, fingerprints, read_fingerprints, write_fingerprints
 from dataset_builder.report.page import report, write_report
 from dataset_builder.signal.calibration import read_calibration
 from dataset_builder.signal.measuring import measure_stage
@@ -60,11 +62,15 @@ BY_DEFAULT = Means()
 
 @dataclass(frozen=True)
 class Built:
-    """What a build left: the manifest and the quarantine rows of the corpus at `folder`."""
+    """What a build left: the manifest and the quarantine rows of the corpus at `folder`.
+
+    `rebuilt` tells what of it differs from the last build with the same work folder, and is no part of the corpus.
+    """
 
     folder: Path
     manifest: Manifest
     quarantine: list[Quarantined]
+    rebuilt: Rebuilt
 
 
 def build(
@@ -103,19 +109,21 @@ def build(
     portable = _portable(recipe)
     pixels = _pixels(gathered, run) if recipe.pairs.signal else None
     run.refuse_unfinished()
-    answered, pair_counts = _ask(gathered, portable, asked, distorted | played, pixels)
+    answered, made = _ask(gathered, run, asked, distorted | played, pixels)
     try:
         with replacing(out) as partial:
             _write_data(partial, gathered, run, answered)
             _write_records(partial, gathered, portable, answered)
-            manifest = _finish(partial, gathered, run, answered, pair_counts)
+            manifest = _finish(partial, gathered, run, answered, made.counts if made.of else None)
+            found = fingerprints(partial)
+        rebuilt = _rebuilt(found, answered, made, run.work)
     except OSError as error:
         if error.errno in engine.NO_PLACE:
             raise engine.no_place(repr(str(out)), error.errno) from None
         raise
     if recipe.media != "copy":
         shutil.rmtree(run.work / "media", ignore_errors=True)  # nobody asked to keep these
-    return Built(out, manifest, sorted(gathered.quarantine, key=_quarantine_order))
+    return Built(out, manifest, sorted(gathered.quarantine, key=_quarantine_order), rebuilt)
 
 
 def work_folder(out: Path) -> Path:
@@ -123,6 +131,15 @@ def work_folder(out: Path) -> Path:
     if not out.name:
         raise CallError(f"{str(out)!r} names no folder to be made: give one with --out")
     return out.with_name(f"{out.name}.work")
+
+
+def _rebuilt(found: set[bytes], answered: dict[str, list[Sample]], made: Made, work: Path) -> Rebuilt:
+    """Count what differs from the last build, and keep what the next one is compared with."""
+    before = read_fingerprints(work)
+    if found != before:
+        write_fingerprints(work, found)
+    kept = len(found & before)
+    return Rebuilt(sum(map(len, answered.values())) - kept, kept, made.clips, made.clips_kept)
 
 
 def _resolved(recipe: BuildRecipe, plugins: Sequence[Path]) -> BuildRecipe:
@@ -160,16 +177,19 @@ def _stages_of(recipe: BuildRecipe, plugins: Sequence[Path]) -> dict[str, Module
 
 def _ask(
     gathered: Gathered,
-    recipe: BuildRecipe,
+    run: Run,
     asked: dict[str, ModuleType],
     used_otherwise: set[str],
     pixels: Measured | None,
-) -> tuple[dict[str, list[Sample]], PairCounts | None]:
+) -> tuple[dict[str, list[Sample]], Made]:
     """Let every stage ask; a record of which none asks anything goes to quarantine with what the stages need."""
+    recipe = _portable(run.recipe)
     answered: dict[str, list[Sample]] = {name: [] for name in asked}
     # A sample names its clip by where it will lie, not by where it came from.
     placed = {record_id: _placed(record, recipe) for record_id, record in gathered.records.items()}
-    made = make_pairs(gathered, recipe, placed, _levels(gathered, recipe), pixels.against if pixels else None)
+    checked = clip_pairs(gathered, placed, _levels(gathered, recipe), pixels, run)
+    made = make_pairs(gathered, recipe, placed, checked)
+    whys = whys_of_annotations(made)
     _quarantine_unused_pairs(gathered, made)
     given = Given(
         seed=recipe.seed, prompts=recipe.prompts, recipe=digest(recipe), scales=gathered.scales, pairs=made.of
@@ -183,15 +203,15 @@ def _ask(
             found = {name: list(module.samples(record, given)) for name, module in asked.items()}
         except ValueError as error:
             _quarantine_record(gathered, record_id, str(error))
-            _quarantine_unasked_annotations(gathered, record_id, {}, made)
+            _quarantine_unasked_annotations(gathered, record_id, {}, made, whys)
             continue
         for name, samples in found.items():
             answered[name] += samples
         if not any(found.values()) and record_id not in used_otherwise:
             _quarantine_record(gathered, record_id, f"no stage asks anything of this clip: {needs}")
-        _quarantine_unasked_annotations(gathered, record_id, found, made)
+        _quarantine_unasked_annotations(gathered, record_id, found, made, whys)
     _add_conversations(answered, gathered, recipe, placed, given)
-    return answered, made.counts if made.of else None
+    return answered, made
 
 
 def _pixels(gathered: Gathered, run: Run) -> Measured:
@@ -251,10 +271,9 @@ def _quarantine_unused_pairs(gathered: Gathered, made: Made) -> None:
 
 
 def _quarantine_unasked_annotations(
-    gathered: Gathered, record_id: str, found: dict[str, list[Sample]], made: Made
+    gathered: Gathered, record_id: str, found: dict[str, list[Sample]], made: Made, whys: Mapping[str, str]
 ) -> None:
     cited = {evidence for samples in found.values() for s in samples for evidence in s.provenance.evidence}
-    whys = whys_of_annotations(made)
     for annotation in gathered.annotations.get(record_id, []):
         if (name := f"annotation:{annotation.id}") not in cited and annotation.id not in made.passed_over:
             source, file, line = gathered.annotation_rows[annotation.id]

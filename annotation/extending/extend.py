@@ -22,7 +22,7 @@ from dataset_builder.gathering.annotations import problem_of
 from dataset_builder.leftovers import mark_as_cache
 from dataset_builder.pairing.checking import checked, without_repeats
 from dataset_builder.pairing.choosing import choose
-from dataset_builder.pairing.making import draft
+from dataset_builder.pairing.clip import draft
 from dataset_builder.pairing.measured import Measured, measured, measuring, unlike_calibrated
 from dataset_builder.pairing.notes import agreeing
 from dataset_builder.pairing.traits import counts

@@ -5,7 +5,7 @@ A crash, a hang, an exit or a raised error of one item becomes an outcome that n
 machines. Functions travel by name ("package.module:function"), take one dict of plain values and give one back.
 """
 
-from dataset_builder.engine.local import LocalEngine, run, usable_cores
+from dataset_builder.engine.local import HereEngine, LocalEngine, run, usable_cores
 from dataset_builder.engine.sandbox import NO_PLACE, Item, Outcome, no_place
 from dataset_builder.engine.shards import Stage, Work, source_digest
 from dataset_builder.engine.stages import Engine, Part, StageResult, run_stage
@@ -13,6 +13,7 @@ from dataset_builder.engine.stages import Engine, Part, StageResult, run_stage
 __all__ = [
     "NO_PLACE",
     "Engine",
+    "HereEngine",
     "Item",
     "LocalEngine",
     "Outcome",

@@ -81,6 +81,22 @@ class LocalEngine:
         yield from _on_slots(count, lambda: Sandbox(stage.function, stage.timeout, memory), work, chained())
 
 
+@dataclass(frozen=True)
+class HereEngine:
+    """Runs shards in this process: for a few items of a function that only computes. What it raises is raised."""
+
+    function: Callable[[Item], Item]
+
+    def call(self, item: Item) -> Outcome:
+        """Run one item."""
+        return Outcome(self.function(item))
+
+    def map_unordered(self, shards: Iterable[Shard], told: Callable[[Outcome], None]) -> Iterator[ShardDone]:
+        """Run shards one after the other."""
+        for shard in shards:
+            yield run_shard(shard, self, told)
+
+
 def usable_cores() -> int:
     """Count the cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else (os.cpu_count() or 1)

@@ -19,11 +19,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
-from dataset_builder.engine.sandbox import NO_PLACE, Item, Outcome, Sandbox, no_place
+from dataset_builder.engine.sandbox import NO_PLACE, Item, Outcome, no_place
 from dataset_builder.leftovers import is_abandoned
 from schemas.errors import CallError, DataError
 
@@ -86,6 +86,14 @@ class ShardDone:
     reused: int
 
 
+class Caller(Protocol):
+    """What runs one item of a stage."""
+
+    def call(self, item: Item) -> Outcome:
+        """Run the stage's function on the item."""
+        ...
+
+
 def source_digest(*modules: str, files: Iterable[Path] = ()) -> str:
     """Hash the source of modules, of packages with all that is in them, and of files: for a stage's version."""
     paths: list[Path] = []
@@ -123,20 +131,20 @@ def read_part(path: Path) -> Iterator[tuple[str, Outcome]]:
         raise DataError(f"{path} is damaged: remove it and run again") from None
 
 
-def run_shard(shard: Shard, sandbox: Sandbox, told: Callable[[Outcome], None]) -> ShardDone:
+def run_shard(shard: Shard, caller: Caller, told: Callable[[Outcome], None]) -> ShardDone:
     """Run what is not known yet of a shard and write its part whole; `told` hears of every item.
 
     Raises CallError where nothing can be written.
     """
     try:
-        return _run_shard(shard, sandbox, told)
+        return _run_shard(shard, caller, told)
     except OSError as error:
         if error.errno in NO_PLACE:
             raise no_place(f"{str(shard.part.parent)!r}", error.errno) from None
         raise
 
 
-def _run_shard(shard: Shard, sandbox: Sandbox, told: Callable[[Outcome], None]) -> ShardDone:
+def _run_shard(shard: Shard, caller: Caller, told: Callable[[Outcome], None]) -> ShardDone:
     known = _known(shard)
     lines: list[bytes] = []
     failed = reused = 0
@@ -147,7 +155,7 @@ def _run_shard(shard: Shard, sandbox: Sandbox, told: Callable[[Outcome], None]) 
                 reused += 1
                 line = _line(key, work.id, outcome)
             else:
-                outcome = sandbox.call({**shard.stage.params, **work.content, **work.arguments})
+                outcome = caller.call({**shard.stage.params, **work.content, **work.arguments})
                 line = _line(key, work.id, outcome)
                 unfinished.append(line)
             lines.append(line)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from dataset_builder.engine import Engine, LocalEngine, Outcome, Part, Stage, Work, run_stage
+from dataset_builder.engine import Engine, LocalEngine, Outcome, Part, Stage, StageResult, Work, run_stage
 from dataset_builder.labels import LabelRow
 from dataset_builder.leftovers import mark_as_cache
 from dataset_builder.progress import Tracker, untracked
@@ -60,22 +60,27 @@ class Run:
 
     def stage(self, what: str, stage: Stage, work: Sequence[Work], folder: Path) -> dict[str, Outcome]:
         """Run a stage with progress, keeping it in `folder`: the outcomes by id."""
+        result = self.result_of(what, stage, work, folder, self.means.engine)
+        found = dict.fromkeys((item.id for item in work), UNKNOWN)
+        found.update(result.outcomes())
+        return found
+
+    def result_of(self, what: str, stage: Stage, work: Sequence[Work], folder: Path, engine: Engine) -> StageResult:
+        """Run a stage as `stage` does, by this engine: what became of it, whose outcomes are read when asked for."""
         mark_as_cache(self.work)
         advance = self.means.track(what, len(work))
         result = run_stage(
             replace(stage, timeout=self.recipe.timeout),
             work,
             folder,
-            engine=self.means.engine,
+            engine=engine,
             part=self.means.part,
             retry_failed=self.means.retry_failed,
             told=lambda outcome: advance(failed=outcome.error is not None),
         )
-        found = dict.fromkeys((item.id for item in work), UNKNOWN)
-        found.update(result.outcomes())
         if not result.complete:
             self.unfinished.append(stage.name)
-        return found
+        return result
 
     def refuse_unfinished(self) -> None:
         """Stop here if a stage that comes next needs what other parts have not done. Raises OtherPartsError."""

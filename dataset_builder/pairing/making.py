@@ -1,27 +1,20 @@
-"""The pairs of a build: made of notes by templates, or read from a file, checked, chosen and counted."""
+"""The pairs of a build: chosen of those of all clips, and counted."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from msgspec.structs import replace
-
 from dataset_builder.gathering.state import Gathered
-from dataset_builder.pairing.checking import Against, checked, misshapen, without_repeats
 from dataset_builder.pairing.choosing import choose
-from dataset_builder.pairing.notes import agreeing, says_nothing
+from dataset_builder.pairing.clip import CheckedPairs
 from dataset_builder.pairing.reviewed import by_family_and_generator, doubts_told, refuse_unaccepted
 from dataset_builder.pairing.traits import counts
-from schemas.levels import Level
 from schemas.manifest import PairCounts
 from schemas.pair import Pair
 from schemas.recipe import BuildRecipe
 from schemas.record import Record
-from stages.claims.claim import Known
-from stages.pairs import pairs
-from stages.pairs.maker import texts_of
 from stages.wording.local_pairs import local_pairs
 
 
@@ -29,7 +22,8 @@ from stages.wording.local_pairs import local_pairs
 class Made:
     """The pairs to be asked, by record; the others with the reason why not; and how many there are of each kind.
 
-    `passed_over` are the notes that nothing was asked about, since others of their clip agree more with the rest.
+    `passed_over` are the notes that nothing was asked about, since others of their clip agree more with the rest. The
+    pairs of so many `clips` were made and checked now, those of `clips_kept` were kept of an earlier build.
     """
 
     of: dict[str, list[Pair]] = field(default_factory=dict)
@@ -37,18 +31,14 @@ class Made:
     doubtful: list[Pair] = field(default_factory=list)
     passed_over: set[str] = field(default_factory=set)
     counts: PairCounts | None = None
+    clips: int = 0
+    clips_kept: int = 0
 
 
-def make_pairs(
-    gathered: Gathered,
-    recipe: BuildRecipe,
-    records: Mapping[str, Record],
-    level_of: Callable[[Record], Level | None],
-    against: Against | None = None,
-) -> Made:
-    """Give the pairs of all records: those read from files, else those that templates make of annotations.
+def make_pairs(gathered: Gathered, recipe: BuildRecipe, records: Mapping[str, Record], checked: CheckedPairs) -> Made:
+    """Choose the pairs of all records, of those that were made and `checked` clip by clip.
 
-    A clip that was made here and has neither is asked where and when, as far as that is known. Raises DataError where
+    A clip that was made here and has none is asked where and when, as far as that is known. Raises DataError where
     reviewers accept less than the recipe asks for.
     """
     reads = gathered.pairs
@@ -57,28 +47,15 @@ def make_pairs(
     acceptance = by_family_and_generator(judged, verdicts)
     if recipe.pairs.min_acceptance is not None:
         refuse_unaccepted(acceptance, recipe.pairs.min_acceptance)
-    made = Made()
+    made = Made(clips=checked.made, clips_kept=checked.kept)
     candidates: list[list[Pair]] = []
     for record_id, record in records.items():
-        notes = gathered.annotations.get(record_id, [])
-        read = reads.get(record.source)
-        if read is not None or notes:
-            known = Known(record, notes, level_of(record))
-            # What no reviewer has passed is checked, also where it was before: its note may have changed since.
-            given = read.of.get(record_id, []) if read else draft(known, recipe.seed, recipe.pairs.notes)
-            ready, drafted = [p for p in given if p.verdict], [p for p in given if not p.verdict]
-            edited = {p.id: misshapen(p, known) for p in ready if p.verdict == "edit"}
-            found = [replace(p, doubts=edited[p.id]) for p in ready if edited.get(p.id)]
-            ready = [p for p in ready if not edited.get(p.id)]
-            found += checked(drafted, known, against)
-            made.doubtful += [pair for pair in found if pair.doubts]
-            good, again = without_repeats([pair for pair in found if not pair.doubts])
-            made.left_out += again
-            candidates.append([*ready, *good])
-            if read is None:
-                agreed = {note.id for note in agreeing(notes, recipe.pairs.notes)}
-                made.passed_over |= {note.id for note in notes if note.id not in agreed and not says_nothing(note)}
-        elif record.origin and (local := list(local_pairs(record, recipe.seed))):
+        if (found := checked.of.get(record_id)) is not None:
+            made.doubtful += found.doubtful
+            made.left_out += found.left_out
+            made.passed_over.update(found.passed_over)
+            candidates.append(found.good)
+        elif record.source not in reads and record.origin and (local := list(local_pairs(record, recipe.seed))):
             candidates.append(local)
     chosen = choose(candidates, recipe.pairs, recipe.seed)
     made.left_out += chosen.left_out
@@ -94,13 +71,6 @@ def make_pairs(
         acceptance=acceptance,
     )
     return made
-
-
-def draft(known: Known, seed: int, notes: int | None = None) -> list[Pair]:
-    """Make all pairs of one clip by templates, of the `notes` that agree most with the others (None = all)."""
-    seen = [text for annotation in known.annotations for text in texts_of(annotation)]
-    chosen = agreeing(known.annotations, notes)
-    return [pair for note in chosen for pair in pairs(known.record, note, known.level, seed, seen)]
 
 
 def whys_of_annotations(made: Made) -> dict[str, str]:
