@@ -262,12 +262,12 @@ def words(manifest: Manifest, facts: Facts) -> list[Html]:
     ]
     for config in manifest.configs:
         asked, told = facts.questions[config], facts.answers[config]
-        parts += [tag("h3", code(config)), *_texts("answers", told)]
-        parts.append(tag("details", tag("summary", "Its questions"), *_texts("questions", asked)))
+        parts += [tag("h3", code(config)), *_texts(config, "answers", told)]
+        parts.append(tag("details", tag("summary", "Its questions"), *_texts(config, "questions", asked)))
     return parts
 
 
-def _texts(what: str, texts: Texts) -> list[Html]:
+def _texts(config: str, what: str, texts: Texts) -> list[Html]:
     told = (
         f"{texts.count:,} {what}, {len(texts.distinct):,} of them distinct "
         f"({percent(len(texts.distinct) / texts.count)}); {texts.words.total() / texts.count:.1f} words each, "
@@ -275,14 +275,16 @@ def _texts(what: str, texts: Texts) -> list[Html]:
     )
     frequent = most_frequent(texts.words, CLOUD, COMMON)
     tables = [
-        bars("Most frequent words", ("word", "times"), frequent[:WORDS], texts.words.total()),
         bars(
-            "How they begin",
+            f"Most frequent words of the {what} of {config}", ("word", "times"), frequent[:WORDS], texts.words.total()
+        ),
+        bars(
+            f"How the {what} of {config} begin",
             ("first words", what),
             most_frequent(texts.openings, OPENINGS),
             texts.count,
         ),
-        bars("Length in words", ("words", what), by_length(texts.lengths), texts.count),
+        bars(f"Length of the {what} of {config}", ("words", what), by_length(texts.lengths), texts.count),
     ]
     parts = [tag("p", told)]
     if what == "answers" and len(frequent) > WORDS:

@@ -41,14 +41,11 @@ def raters(notes: Notes) -> list[Html]:
         if note.level_alpha is not None
     ]
     if with_alpha:
-        plot = intervals("Alpha of levels by project", with_alpha, min(0.0, *(_least(row) for row in with_alpha)), 1.0)
+        # Raters may agree less than by chance.
+        least = min(end for _, alpha, interval in with_alpha for end in (alpha, *(interval or ())))
+        plot = intervals("Alpha of levels by project", with_alpha, -1.0 if least < 0 else 0.0, 1.0)
         parts.append(tag("div", tag("figure", tag("h3", "Alpha of levels"), plot), class_="row"))
     return parts
-
-
-def _least(row: tuple[str, float, tuple[float, float] | None]) -> float:
-    """Where a scale must begin for a value and its interval: agreement may be less than chance gives."""
-    return -1.0 if min(row[1], *(row[2] or ())) < 0 else 0.0
 
 
 def _rater_row(note: AgreementNote) -> list[object]:

@@ -5,19 +5,15 @@ Pictures of the screens are kept in `build/screenshots`.
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-import psutil
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from annotation.agreement.agree import agree
 from annotation.agreement.screening import Thresholds
@@ -33,24 +29,15 @@ from tests.annotation.agreement.made_up import write_answers
 from tests.annotation.live import PASSWORD, ROOT, USER, LiveServer
 from tests.annotation.test_importing import oddities, responses
 from tests.annotation.test_importing_live import imported, run
+from tests.browser import PATIENCE, ended_after, launched
 
 pytestmark = pytest.mark.full
 PICTURES = ROOT / "build" / "screenshots"
 WINDOW = {"width": 1600, "height": 900}
-PATIENCE = 120_000
-"""Milliseconds that a page may take: the first one of a busy machine takes half a minute."""
 expect.set_options(timeout=PATIENCE)
-NAMES = ("chromium", "chromium-browser", "google-chrome")
 FRAME = 16
 """Pixels of a frame on the timeline, which starts after a column of names."""
 NAMES_WIDTH = 150
-ALONE = [
-    # Names are not looked up, and nothing of the browser's own is asked for; root has no sandbox.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-    *("--disable-quic", "--disable-sync", "--no-first-run", "--disable-dev-shm-usage"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-domain-reliability"),
-    *(["--no-sandbox"] if os.getuid() == 0 else []),
-]
 DEPICTED = Annotation(
     id="known",
     clip="mine/bikes.mp4",
@@ -69,45 +56,10 @@ ASKED = [
 ]
 
 
-def chromium() -> str:
-    """Where the browser is. Raises FileNotFoundError: tests that need it fail without it, and do not skip."""
-    for name in NAMES:
-        if found := shutil.which(name):
-            return found
-    raise FileNotFoundError(
-        "there is no Chromium to test with: make label-studio browser installs all that these tests need"
-    )
-
-
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium(), args=ALONE)
-        mine = processes()
+    with launched() as started:
         yield started
-        with ended_after(60):
-            started.close()
-    assert not [child for child in mine if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
-
-
-def processes() -> list[psutil.Process]:
-    """The browser's processes, of the tests of this process alone."""
-    return [child for child in psutil.Process().children(recursive=True) if "chrom" in child.name()]
-
-
-@contextlib.contextmanager
-def ended_after(seconds: float) -> Iterator[None]:
-    """End a browser that does not close when it is told to: it would keep all tests from ending."""
-
-    def end() -> None:
-        for child in processes():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                child.kill()
-
-    late = threading.Timer(seconds, end)
-    late.start()
-    yield
-    late.cancel()
 
 
 @pytest.fixture
