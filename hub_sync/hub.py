@@ -6,15 +6,18 @@ reads. Every call here may be made twice without harm, so all are: up to `TRIES`
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TypeVar
 
 from httpx2 import TransportError  # what the client of the Hub speaks by, so it is installed with it
 from huggingface_hub import HfApi, constants, get_token
 from huggingface_hub.errors import (
+    EntryNotFoundError,
     GatedRepoError,
     HfHubHTTPError,
     OfflineModeIsEnabled,
@@ -23,7 +26,7 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.hf_api import RepoFile
 
-from schemas.errors import CallError
+from schemas.errors import CallError, DataError
 from schemas.manifest import FileEntry
 
 T = TypeVar("T")
@@ -57,6 +60,12 @@ class RemoteFile:
         if self.bytes != entry.bytes:
             return False
         return None if self.sha256 is None else self.sha256 == entry.sha256
+
+    def came(self, file: Path) -> bool:
+        """Say whether a download brought it: by the hash of a small file, by the size of a large one."""
+        if not file.is_file() or file.stat().st_size != self.bytes:
+            return False
+        return self.sha256 is not None or blob_id(file) == self.blob
 
 
 @dataclass(frozen=True)
@@ -114,6 +123,12 @@ class Hub:
         found = self._patiently("listing files", lambda: list(listed()))
         return {file.path: RemoteFile(file.size, file.lfs.sha256 if file.lfs else None, file.blob_id) for file in found}
 
+    def titles(self, revision: str) -> list[str]:
+        """List the titles of the commits that led to a revision, newest first."""
+        listed = self.api.list_repo_commits
+        commits = self._patiently("listing commits", lambda: listed(self.repo, repo_type=DATASET, revision=revision))
+        return [commit.title for commit in commits]
+
     def own_commits(self, branch: str, since: str, title: str) -> bool:
         """Say whether all that came to a branch after the commit `since` bears this title."""
         listed = self.api.list_repo_commits
@@ -157,13 +172,15 @@ class Hub:
                     folder_path=folder,
                     revision=branch,
                     parent_commit=parent,
-                    delete_patterns=[_literally(path) for path in removed] or None,
+                    delete_patterns=[literally(path) for path in removed] or None,
                     commit_message=title,
                 )
                 return str(done.oid)
             except HfHubHTTPError as error:
-                # An answer that was lost, or a later one of several commits that failed, leaves commits of our own.
-                if status_of(error) == STALE and self.own_commits(branch, start, title):
+                # An answer that was lost, or a later one of several commits that failed, leaves commits of our own:
+                # what they removed is not there to be removed again, and the branch is not where it was.
+                landed = status_of(error) == STALE or isinstance(error, EntryNotFoundError)
+                if landed and self.own_commits(branch, start, title):
                     parent = self.commit_of(branch)
                     raise _AgainError from error
                 if status_of(error) in PASSING and self.own_commits(branch, start, title):
@@ -189,13 +206,43 @@ class Hub:
 
         self._patiently(f"tagging {tag}", put)
 
-    def download(self, revision: str, folder: Path, patterns: list[str] | None = None) -> None:
-        """Download the files at a commit, or those that match patterns, into a folder; what is there whole stays."""
-        get = self.api.snapshot_download
-        self._patiently(
-            "downloading",
-            lambda: get(self.repo, repo_type=DATASET, revision=revision, local_dir=folder, allow_patterns=patterns),
-        )
+    def download(
+        self,
+        commit: str,
+        folder: Path,
+        there: Mapping[str, RemoteFile],
+        patterns: list[str] | None = None,
+        without: Sequence[str] = (),
+    ) -> None:
+        """Download files at a commit into a folder; what is there whole stays.
+
+        `there` are the files at the commit; `patterns` pick some of them, those in `without` stay away.
+        """
+        ignored = [literally(path) for path in without]
+        wanted = [
+            path
+            for path in there.keys() - set(without)
+            if patterns is None or any(fnmatchcase(path, pattern) for pattern in patterns)
+        ]
+
+        def get() -> None:
+            self.api.snapshot_download(
+                self.repo,
+                repo_type=DATASET,
+                revision=commit,
+                local_dir=folder,
+                allow_patterns=patterns,
+                ignore_patterns=ignored,
+            )
+            # Where the Hub does not answer, the client takes whatever is in the folder for the download.
+            lost = [path for path in wanted if not there[path].came(folder / path)]
+            for path in lost:
+                (folder / path).unlink(missing_ok=True)
+            if lost:
+                raise ConnectionError(f"{len(lost):,} files did not come whole, {lost[0]} first")
+
+        if wanted:
+            self._patiently("downloading", get)
 
     def patiently(self, what: str, call: Callable[[], T]) -> T:
         """Make a call of another library that asks the Hub, as the calls here are made."""
@@ -208,9 +255,14 @@ class Hub:
             except _AgainError:
                 if tries == TRIES:
                     raise ConflictError(f"{self.repo}: {what} did not end: call it again") from None
-            except (HfHubHTTPError, TransportError, OSError, RuntimeError) as error:
-                if isinstance(error, OfflineModeIsEnabled) or not _passes(error):
-                    raise self._in_words(error, what) from error
+            except (CallError, DataError):
+                raise
+            except Exception as raised:
+                error = _reason(raised)
+                if error is None:
+                    raise
+                if not _passes(error):
+                    raise self._in_words(error, what) from raised
                 if tries == TRIES:
                     told = f"the Hub at {constants.ENDPOINT} does not answer as it should"
                     raise CallError(f"{what}: {told}: {_first_line(error)}; call it again") from error
@@ -240,7 +292,7 @@ class Hub:
             )
         if isinstance(error, HfHubHTTPError):
             return CallError(f"{what}: {_first_line(error)}")
-        return error
+        return CallError(f"{what}: the Hub may not be asked: {_first_line(error)}")
 
 
 class NotFoundError(CallError):
@@ -257,12 +309,28 @@ def status_of(error: Exception) -> int | None:
     return None if response is None else int(response.status_code)
 
 
+def blob_id(file: Path) -> str:
+    """Name the bytes of a file as git does (https://git-scm.com/book/en/v2/Git-Internals-Git-Objects)."""
+    data = file.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+def _reason(raised: BaseException) -> Exception | None:
+    """Find what went wrong between us and the Hub behind an error that a client made of it; None if it was not that."""
+    seen: list[BaseException] = []
+    error: BaseException | None = raised
+    while error is not None and error not in seen:
+        if isinstance(error, HfHubHTTPError | TransportError | ConnectionError | TimeoutError | RuntimeError):
+            return error
+        seen.append(error)
+        error = error.__cause__ or error.__context__
+    return None
+
+
 def _passes(error: Exception) -> bool:
     status = status_of(error)
-    if status is not None:
-        return status in PASSING
-    # What the transfer library raises has no type of its own; files that cannot be read do not get better.
-    return isinstance(error, TransportError | ConnectionError | TimeoutError | RuntimeError)
+    # What the transfer library raises has no type of its own.
+    return not isinstance(error, OfflineModeIsEnabled) if status is None else status in PASSING
 
 
 def _wait(error: Exception, tries: int) -> float:
@@ -276,6 +344,6 @@ def _first_line(error: Exception) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def _literally(path: str) -> str:
+def literally(path: str) -> str:
     """Write a path as a pattern that matches it alone (https://docs.python.org/3/library/fnmatch.html)."""
     return "".join(f"[{c}]" if c in "*?[" else c for c in path)

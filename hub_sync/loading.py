@@ -19,12 +19,16 @@ def load_back(hub: Hub, commit: str, configs: Mapping[str, ConfigCount], folder:
     datasets.disable_progress_bars()
     for config, count in configs.items():
         with tempfile.TemporaryDirectory() as cache:
-            loaded = hub.patiently(
-                f"loading {config}",
-                lambda config=config, cache=cache: datasets.load_dataset(  # type: ignore[misc]
-                    hub.repo, config, revision=commit, cache_dir=cache
-                ),
-            )
+            try:
+                loaded = hub.patiently(
+                    f"loading {config}",
+                    lambda config=config, cache=cache: datasets.load_dataset(  # type: ignore[misc]
+                        hub.repo, config, revision=commit, cache_dir=cache
+                    ),
+                )
+            except (datasets.exceptions.DatasetsError, ValueError) as error:
+                yield Problem(f"data/{config}", 0, "", f"does not load: {str(error).strip().splitlines()[0]}")
+                continue
             sizes = {split: rows.num_rows for split, rows in loaded.items()}
             if sizes != count.splits:
                 yield Problem(f"data/{config}", 0, "", f"loads as {sizes}, the manifest says {count.splits}")

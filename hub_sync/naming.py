@@ -9,7 +9,8 @@ from typing import NamedTuple
 from schemas.comparison import Step
 from schemas.errors import CallError
 
-_REPO = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
+_PART = r"(?!.*(?:--|\.\.))[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?"
+_REPO = re.compile(f"{_PART}/{_PART}")
 _TAG = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
 _REF = re.compile(r"(?!.*(?:\.\.|//|@\{|\.lock(?:/|$)))[A-Za-z0-9][A-Za-z0-9._/@+-]*(?<![/.])")
 

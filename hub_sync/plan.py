@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import msgspec
 
 from dataset_builder.corpus import CARD, MANIFEST, QUARANTINE, RECORDS
 from dataset_builder.report.page import REPORT
-from hub_sync.hub import RemoteFile
+from hub_sync.hub import RemoteFile, blob_id
 from schemas.manifest import FileEntry
 
 FOLDERS = ("data/", "media/", "notes/")
@@ -66,9 +65,3 @@ def same(file: Path, entry: FileEntry, there: RemoteFile) -> bool:
     """Say whether a local file is the one of the repository, by sha256 of a large one and git's blob id of others."""
     known = there.is_entry(entry)
     return blob_id(file) == there.blob if known is None else known
-
-
-def blob_id(file: Path) -> str:
-    """Name the bytes of a file as git does (https://git-scm.com/book/en/v2/Git-Internals-Git-Objects)."""
-    data = file.read_bytes()
-    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
 from dataset_builder.check import check
 from dataset_builder.corpus import MANIFEST, file_entry, files_of, read_manifest, replacing
-from hub_sync.hub import Hub, NotFoundError, Refs, Told
+from hub_sync.hub import Hub, NotFoundError, Refs, RemoteFile, Told
 from hub_sync.naming import Name, name_of, newest, version_of
+from hub_sync.plan import is_of_a_corpus
+from hub_sync.preflight import unsafe_paths
 from hub_sync.staging import DATA, MEDIA
-from hub_sync.tars import read_tars, unpack
+from hub_sync.tars import TARS, needed, read_tars, unpack
 from schemas.errors import CallError, DataError
-from schemas.manifest import Manifest
+from schemas.manifest import FileEntry, Manifest
 
 SHOWN = 20
 ROWS = ["*.json", "*.jsonl", "*.md", "*.html", "notes/*"]
@@ -44,29 +47,33 @@ def pull(name: str, out: Path | None, *, clips: bool = True, told: Told = lambda
     name or place that cannot be meant, DataError naming what is not as its manifest says.
     """
     asked = name_of(name)
-    folder = out or Path(asked.repo.partition("/")[2])
+    folder = (out or Path(asked.repo.partition("/")[2])).absolute()
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / MANIFEST).is_file())):
         raise CallError(f"{str(folder)!r} exists and is no corpus: choose another folder with --out")
     hub = Hub(asked.repo, told)
     revision, commit = resolve(hub, asked)
     work = folder.with_name(f"{folder.name}.pull")
+    if work.is_dir() and any(work.iterdir()) and not ((work / HUB_OWN).is_dir() or (work / MANIFEST).is_file()):
+        raise CallError(f"{str(work)!r} is in the way: it is where an unfinished pull would be, and is none")
     work.mkdir(parents=True, exist_ok=True)
     told(f"{asked.repo}@{revision} ({commit[:12]})")
-    hub.download(commit, work, [MANIFEST])
-    manifest = _without_clips(work, read_manifest(work)) if not clips else read_manifest(work)
+    there = hub.files(commit)
+    manifest = _manifest(hub, commit, there, work)
     if clips:
         _take(folder, work, manifest)
-    hub.download(commit, work, None if clips else ROWS)
-    if clips and (tars := read_tars(work)):
-        told("unpacking clips")
-        for path, entry in tars.files.items():
-            if not (work / path).is_file() or file_entry(work / path) != entry:
-                raise DataError(f"{asked.repo}@{revision}: {path} is not as {MEDIA}tars.json says: pull again")
-        unpack(work, tars, {path: entry for path, entry in manifest.files.items() if path.startswith(MEDIA)})
+    else:
+        manifest = _without_clips(manifest)
+    hub.download(commit, work, there, ROWS, _others(there))
+    if clips:
+        _fetch_clips(hub, commit, there, work, manifest)
     _drop_others(work, manifest)
     if not clips:
         _write_manifest(work, manifest)
     if problems := list(check(work)):
+        # What is wrong is fetched anew by the next pull.
+        for problem in problems:
+            if problem.file in manifest.files:
+                (work / problem.file).unlink(missing_ok=True)
         shown = [str(problem) for problem in problems[:SHOWN]]
         raise DataError("\n".join([f"{asked.repo}@{revision} is not as its manifest says:", *shown]))
     shutil.rmtree(work / HUB_OWN, ignore_errors=True)
@@ -93,8 +100,10 @@ def pull_rows(name: str, folder: Path) -> None:
     asked = name_of(name)
     hub = Hub(asked.repo)
     _, commit = resolve(hub, asked)
-    hub.download(commit, folder, ROWS)
-    for path, entry in sorted(read_manifest(folder).files.items()):
+    there = hub.files(commit)
+    manifest = _manifest(hub, commit, there, folder)
+    hub.download(commit, folder, there, ROWS, _others(there))
+    for path, entry in sorted(manifest.files.items()):
         if (folder / path).is_file() and file_entry(folder / path) != entry:
             raise DataError(f"{name}: {path} is not as its manifest says: vqa2 verify {name}")
 
@@ -126,7 +135,45 @@ def _listed(refs: Refs) -> str:
     return ", ".join([*versions[:10], *others[:5], *sorted(refs.branches)[:5]])
 
 
-def _without_clips(work: Path, manifest: Manifest) -> Manifest:
+def _manifest(hub: Hub, commit: str, there: Mapping[str, RemoteFile], work: Path) -> Manifest:
+    """Download the manifest, and refuse one that names files elsewhere: what follows writes what it names."""
+    if MANIFEST not in there:
+        raise CallError(f"{hub.repo} holds no corpus at {commit[:12]}: there is no {MANIFEST} in it")
+    hub.download(commit, work, there, [MANIFEST])
+    manifest = read_manifest(work)
+    if problems := list(unsafe_paths(work, manifest)):
+        raise DataError("\n".join([f"{hub.repo} is no corpus to be trusted:", *map(str, problems[:SHOWN])]))
+    return manifest
+
+
+def _fetch_clips(hub: Hub, commit: str, there: Mapping[str, RemoteFile], work: Path, manifest: Manifest) -> None:
+    """Download the clips that are not there yet, alone or in the tars that hold them."""
+    clips = {path: entry for path, entry in manifest.files.items() if path.startswith(MEDIA)}
+    tars = read_tars(work) if TARS in there else None
+    if tars is None:
+        hub.download(commit, work, there, without=_others(there))
+        return
+    clips = {path: entry for path, entry in clips.items() if not _is_there(work / path, entry)}
+    names = needed(tars, clips.values())
+    hub.download(commit, work, there, without=[*_others(there), *sorted(tars.files.keys() - names)])
+    for name in names:
+        if not _is_there(work / name, tars.files[name]):
+            (work / name).unlink(missing_ok=True)
+            raise DataError(f"{hub.repo}: {name} is not as {TARS} says: pull again")
+    hub.told("unpacking clips")
+    unpack(work, names, clips)
+
+
+def _others(there: Mapping[str, RemoteFile]) -> list[str]:
+    """List the files of a repository that are no corpus's."""
+    return [path for path in there if not is_of_a_corpus(path)]
+
+
+def _is_there(path: Path, entry: FileEntry) -> bool:
+    return path.is_file() and path.stat().st_size == entry.bytes and file_entry(path) == entry
+
+
+def _without_clips(manifest: Manifest) -> Manifest:
     kept = {path: entry for path, entry in manifest.files.items() if not path.startswith(MEDIA)}
     return msgspec.structs.replace(
         manifest, files=kept, media="recipes" if manifest.media == "copy" else manifest.media
@@ -146,7 +193,7 @@ def _take(folder: Path, work: Path, manifest: Manifest) -> None:
         old, new = folder / path, work / path
         if not path.startswith((MEDIA, DATA)) or known.get(path) != entry or new.exists():
             continue
-        if old.is_file() and file_entry(old) == entry:
+        if _is_there(old, entry):
             new.parent.mkdir(parents=True, exist_ok=True)
             try:
                 os.link(old, new)

@@ -5,6 +5,7 @@ A push that was cut short is finished by the next one: what is on the branch alr
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ NOT_SENT = "this corpus cannot be published; nothing was sent"
 SHOWN = 20
 TAR_ABOVE = 10_000
 """More clips than this go in tars."""
+_TITLE = re.compile(r".+ \S+ \([0-9a-f]{12}\)(?: \(part \d+\))?")
+"""What a commit of a push is called."""
 
 
 @dataclass(frozen=True)
@@ -123,21 +126,20 @@ def _planned(hub: Hub, seen: _Seen, staged: Staged, clips: Clips, wanted: Wanted
     step: Step = "major"
     reasons, tag = ["the first version"], str(FIRST)
     if seen.before is not None:
+        if MANIFEST not in hub.files(tags[str(seen.before)]):
+            raise _foreign(hub, hub.files(tags[str(seen.before)]))
         staged = finish(staged, hub.repo, str(seen.before), clips)
         step, reasons = _step(hub, tags[str(seen.before)], staged)
         tag = str(seen.before.after(step))
     staged = finish(staged, hub.repo, wanted.tag or tag, clips)
     new, changed, removed = differences(staged.folder, staged.files, seen.files)
-    if removed and MANIFEST not in seen.files:
-        raise CallError(
-            f"{hub.repo} holds files that are no corpus of this program ({', '.join(removed[:3])}...): "
-            "push to a repository of its own"
-        )
+    if MANIFEST not in seen.files and (changed or removed) and not _begun(hub, seen):
+        raise _foreign(hub, [*changed, *removed])
     settled = step == "none" and wanted.tag is None
     if wanted.tag is not None and wanted.tag in tags:
         if any(differences(staged.folder, staged.files, hub.files(tags[wanted.tag]))):
             raise CallError(f"{hub.repo} has a tag {wanted.tag} of other contents already: a tag is never moved")
-        settled = True
+        new, changed, removed, settled = [], [], [], True
     plan = Plan(
         repo=hub.repo,
         branch=wanted.branch,
@@ -157,11 +159,23 @@ def _planned(hub: Hub, seen: _Seen, staged: Staged, clips: Clips, wanted: Wanted
     return staged, plan
 
 
+def _begun(hub: Hub, seen: _Seen) -> bool:
+    """Say whether it is a push, one that did not come to its end, that made the branch what it is."""
+    return seen.head is not None and any(_TITLE.fullmatch(title) for title in hub.titles(seen.head))
+
+
+def _foreign(hub: Hub, files: Iterable[str]) -> CallError:
+    named = ", ".join(sorted(path for path in files if path != ".gitattributes")[:3])
+    return CallError(
+        f"{hub.repo} holds files that are no corpus of this program ({named}): push to a repository of its own"
+    )
+
+
 def _step(hub: Hub, commit: str, staged: Staged) -> tuple[Step, list[str]]:
     """Name the version step from the version at `commit` to what is staged under the same name, and why."""
     with tempfile.TemporaryDirectory() as scratch:
         before = Path(scratch)
-        hub.download(commit, before, ROWS)
+        hub.download(commit, before, hub.files(commit), ROWS)
         found = compare(before, staged.folder)
         if ((before / TARS).is_file()) != ((staged.folder / TARS).is_file()):
             return "major", [

@@ -7,9 +7,10 @@ https://github.com/webdataset/webdataset
 
 from __future__ import annotations
 
+import re
 import tarfile
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -23,6 +24,7 @@ from schemas.validate import Problem, check_bytes
 TARS = "media/tars.json"
 TAR_BYTES = 2**30
 """About how many bytes a tar holds."""
+_TAR = re.compile(r"media/clips-\d{5,}-of-\d{5,}\.tar")
 
 
 class Tars(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -33,14 +35,13 @@ class Tars(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 def write_tars(corpus: Path, folder: Path, clips: Mapping[str, FileEntry], track: Tracker = untracked) -> Tars:
     """Write the clips of a corpus, by path, into tars below `folder`, and the list of them. Raises OSError."""
-    bits = max(0, (sum(entry.bytes for entry in clips.values()) // TAR_BYTES).bit_length())
-    bins: dict[int, list[str]] = defaultdict(list)
+    count = 2 ** (sum(entry.bytes for entry in clips.values()) // TAR_BYTES).bit_length()
+    bins: dict[str, list[str]] = defaultdict(list)
     for path, entry in clips.items():
-        bins[int(entry.sha256[:8], 16) >> (32 - bits)].append(path)
+        bins[_tar_of(entry, count)].append(path)
     advance = track("packing clips", len(clips))
     written: dict[str, FileEntry] = {}
-    for number, paths in sorted(bins.items()):
-        name = f"media/clips-{number:05d}-of-{2**bits:05d}.tar"
+    for name, paths in sorted(bins.items()):
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as tar:
@@ -63,16 +64,25 @@ def read_tars(folder: Path) -> Tars | None:
     tars = check_bytes(path.read_bytes(), Tars, TARS, 0)
     if isinstance(tars, Problem):
         raise DataError(str(tars))
+    for name in tars.files:
+        if not _TAR.fullmatch(name):
+            raise DataError(f"{TARS}: {name!r} is no name of a tar of clips")
     return tars
 
 
-def unpack(folder: Path, tars: Tars, clips: Mapping[str, FileEntry]) -> None:
+def needed(tars: Tars, clips: Iterable[FileEntry]) -> set[str]:
+    """Name the tars that hold clips, by the rule that put them there."""
+    counts = {int(name.rpartition("-of-")[2].removesuffix(".tar")) for name in tars.files}
+    return {_tar_of(entry, count) for entry in clips for count in counts} & tars.files.keys()
+
+
+def unpack(folder: Path, names: Iterable[str], clips: Mapping[str, FileEntry]) -> None:
     """Put every clip of the tars at its path below `folder`, and remove the tars. Only files of `clips` are written.
 
     Raises DataError for a tar that is none.
     """
     places = {_name(path, entry): path for path, entry in clips.items()}
-    for name in sorted(tars.files):
+    for name in sorted(names):
         try:
             with tarfile.open(folder / name) as tar:
                 for member in tar:
@@ -87,7 +97,11 @@ def unpack(folder: Path, tars: Tars, clips: Mapping[str, FileEntry]) -> None:
         except tarfile.TarError as error:
             raise DataError(f"{name}: no readable tar ({error}): pull again") from None
         (folder / name).unlink()
-    (folder / TARS).unlink()
+
+
+def _tar_of(entry: FileEntry, count: int) -> str:
+    """Name the tar, of a power of two of them, that a clip is in."""
+    return f"media/clips-{int(entry.sha256[:8], 16) * count >> 32:05d}-of-{count:05d}.tar"
 
 
 def _name(path: str, entry: FileEntry) -> str:

@@ -9,11 +9,11 @@ from pathlib import Path
 import msgspec
 
 from dataset_builder.corpus import MANIFEST, file_entry, read_manifest
-from hub_sync.hub import Hub, RemoteFile, Told
+from hub_sync.hub import Hub, RemoteFile, Told, literally
 from hub_sync.loading import load_back
 from hub_sync.naming import name_of
 from hub_sync.plan import is_of_a_corpus
-from hub_sync.pull import resolve
+from hub_sync.pull import ROWS, resolve
 from hub_sync.staging import MEDIA
 from hub_sync.tars import TARS, read_tars
 from schemas.errors import CallError
@@ -46,8 +46,9 @@ def verify(name: str, told: Told = lambda _: None) -> Verified:
         raise CallError(f"{asked.repo}@{revision} is no corpus: there is no {MANIFEST} in it")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        small = [path for path, file in there.items() if file.sha256 is None or not path.startswith(MEDIA)]
-        hub.download(commit, folder, [path for path in small if is_of_a_corpus(path)])
+        small = [path for path, file in there.items() if path.startswith(MEDIA) and file.sha256 is None]
+        others = [path for path in there if not is_of_a_corpus(path)]
+        hub.download(commit, folder, there, [*ROWS, *map(literally, small)], others)
         manifest = read_manifest(folder)
         problems = list(_files(folder, manifest, there))
         if not problems:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.hub_sync.corpora import VERSIONS, built, lab
 from tests.hub_sync.hub import WRITER, HubServer
 
 ROOT = Path(__file__).parents[2]
@@ -92,3 +93,30 @@ def hub_vqa2(hub: HubServer, tmp_path: Path) -> Iterator[Client]:
     client = Client(hub, tmp_path / "hf-home", "-m", "vqa2")
     yield client
     client.end()
+
+
+class Corpora:
+    """Corpora that are built once in a session, to be read only: `first`, and what became of its inputs since."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __call__(self, name: str) -> Path:
+        """Give the corpus `name`, built at the first call."""
+        corpus = self._folder / name / "corpus"
+        if not corpus.exists():
+            rows, recipe, annotations = VERSIONS[name]
+            built(lab(self._folder / name / "lab", rows, recipe, annotations), corpus)
+        return corpus
+
+
+@pytest.fixture(scope="session")
+def corpora(tmp_path_factory: pytest.TempPathFactory) -> Corpora:
+    """`corpora("first")` is a small corpus; `more`, `fewer`, `flipped`, `noted` what became of it."""
+    return Corpora(tmp_path_factory.mktemp("corpora"))
+
+
+@pytest.fixture
+def first(corpora: Corpora) -> Path:
+    """The small corpus, to be read only."""
+    return corpora("first")
