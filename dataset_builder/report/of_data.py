@@ -51,7 +51,7 @@ def contents(manifest: Manifest, facts: Facts) -> list[Html]:
         if any(counts.values()):
             tables.append(_by_config(what, counts))
     parts.append(tag("div", *tables, class_="flow"))
-    if len(manifest.configs) > 1:
+    if any(config.endswith("-mix") for config in manifest.configs):
         parts.append(tag("p", "A mix repeats samples of the configs that it is made of.", class_="quiet"))
     if manifest.pairs and manifest.pairs.taken:
         parts.append(tag("h3", "What the pairs of stage 3 ask and answer"))

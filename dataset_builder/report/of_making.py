@@ -124,7 +124,7 @@ def ledger(notes: Notes) -> list[Html]:
         spent, held = (_sum(getattr(n, name) for n in notes.ledgers) for name in ("spent", "held"))
         rows.append(["all", "", *(f"{n:,}" for n in sums), spent, "", held])
     return [
-        table("Requests by source; spent, an answer and held in dollars", head, rows, range(2, 9), total=len(rows) > 1),
+        table("Requests by source, in dollars", head, rows, range(2, 9), total=len(rows) > 1),
         tag("p", "Held: what may have been billed for answers that were lost.", class_="quiet"),
     ]
 
@@ -211,7 +211,7 @@ def known_limits(manifest: Manifest) -> list[Html]:
         items = [tag("li", remark) for remark in manifest.remarks[:REMARKS]]
         if len(manifest.remarks) > REMARKS:
             items.append(tag("li", f"{len(manifest.remarks) - REMARKS:,} more stand in manifest.json"))
-        summary = tag("summary", f"{len(manifest.remarks):,} remarks on the inputs")
+        summary = tag("summary", f"Remarks on the inputs ({len(manifest.remarks):,})")
         parts.append(tag("details", summary, tag("ul", *items)))
     return parts
 

@@ -37,7 +37,8 @@ def score_plot(title: str, by_split: Mapping[str, Scores]) -> Html:
 
 
 def _cuts() -> Html:
-    return joined(_line(_at(cut), _at(cut), _TOP, _LEVELS_FLOOR, "cut") for cut in CUTS)
+    ends = ((_TOP, _FLOOR), (_LEVELS_TOP - 6, _LEVELS_FLOOR))
+    return joined(_line(_at(cut), _at(cut), top, floor, "cut") for top, floor in ends for cut in CUTS)
 
 
 def _filled(split: str, heights: Sequence[float]) -> Html:
@@ -91,7 +92,7 @@ def intervals(title: str, rows: Sequence[tuple[str, float, tuple[float, float] |
     parts += [_text(at(tick), floor + 14, f"{tick:g}", "quiet", "start" if tick == lo else "middle") for tick in ticks]
     for index, (name, value, interval) in enumerate(rows):
         y = 26 + step * index
-        parts.append(_text(_LEFT, y - 10, name if len(name) <= 46 else f"{name[:45]}…", ""))
+        parts.append(_text(_LEFT + 5, y - 10, name if len(name) <= 46 else f"{name[:45]}…", ""))
         if interval:
             parts.append(_line(at(interval[0]), at(interval[1]), y, y, "interval"))
         parts.append(tag("circle", class_="train", cx=f"{at(value):.2f}", cy=y, r=4.5))

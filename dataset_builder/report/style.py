@@ -50,7 +50,7 @@ figure { margin: 0; padding: 10px 12px; min-width: 0; }
 .wide { overflow-x: auto; background: var(--sheet); border: 1px solid var(--rule); border-radius: 8px;
   padding: 4px 14px 8px; margin: 10px 0; width: fit-content; max-width: 100%; overflow-wrap: normal; }
 figure .wide { border: 0; padding: 0; margin: 6px 0 0; background: none; }
-figure .wide table { font-size: 12.5px; } figure th, figure td { padding-right: 7px; }
+figure .wide table { font-size: 12px; } figure th, figure td { padding: 3px 5px 3px 0; }
 table { border-collapse: collapse; font-size: 13.5px; font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding: 6px 0 2px; }
 th, td { text-align: left; vertical-align: top; padding: 4px 14px 4px 0; border-bottom: 1px solid var(--rule); }

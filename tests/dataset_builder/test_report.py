@@ -197,7 +197,7 @@ def test_every_section_of_a_corpus_that_has_all(tmp_path: Path) -> None:
         ["llm:m", "12", "10", "6", "2", "1", "1", "80 % (50 % to 90 %)"],
         ["template", "12", "none", "", "", "", "", ""],
     ]
-    costs = page.tables["Requests by source; spent, an answer and held in dollars"]
+    costs = page.tables["Requests by source, in dollars"]
     assert costs[1] == ["s", "m-1 (100)", "100", "80", "12,345", "678", "0.80", "0.01000", "0.01"]
     assert costs[3] == ["all", "", "200", "160", "24,690", "1,356", "2.03", "", "0.02"]
     assert page.tables["Terms"][1] == ["s", "yes", "not known", "no", "not known", "not known"]
