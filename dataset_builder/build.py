@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections import Counter, defaultdict
@@ -137,7 +138,8 @@ def _rebuilt(found: set[bytes], answered: dict[str, list[Sample]], made: Made, w
     """Count what differs from the last build, and keep what the next one is compared with."""
     before = read_fingerprints(work)
     if found != before:
-        write_fingerprints(work, found)
+        with contextlib.suppress(OSError):  # the corpus stands; the next build counts all of it as new
+            write_fingerprints(work, found)
     kept = len(found & before)
     return Rebuilt(sum(map(len, answered.values())) - kept, kept, made.clips, made.clips_kept)
 
@@ -384,7 +386,9 @@ def _finish(
     write_notes(partial, notes)
     write_card(partial, manifest, notes)
     clips = {m.path: gathered.files[m.record_id] for samples in answered.values() for s in samples for m in s.media}
-    write_report(partial, report(partial, manifest, notes, pictures=clips.get, track=run.means.track))
+    slots = run.means.engine.slots if isinstance(run.means.engine, engine.LocalEngine) else None
+    page = report(partial, manifest, notes, pictures=clips.get, workers=slots, track=run.means.track)
+    write_report(partial, page)
     files = {path: file_entry(partial / path) for path in files_of(partial)}
     manifest = msgspec.structs.replace(manifest, files=files)
     write_manifest(partial, manifest)
