@@ -14,8 +14,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dataset_builder.leftovers import mark_as_cache
-
 BYTES = 8
 PLACE = Path("samples") / "fingerprints"
 
@@ -57,9 +55,8 @@ def read_fingerprints(work: Path) -> set[bytes]:
 
 def write_fingerprints(work: Path, found: set[bytes]) -> None:
     """Keep the fingerprints for the next build; they appear whole or not at all. Raises OSError."""
-    mark_as_cache(work)
     place = work / PLACE
-    place.parent.mkdir(exist_ok=True)
+    place.parent.mkdir(parents=True, exist_ok=True)
     content = b"".join(sorted(found))
     handle, name = tempfile.mkstemp(dir=place.parent)
     try:
