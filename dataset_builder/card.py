@@ -134,10 +134,13 @@ def _loading(manifest: Manifest, published: Published | None) -> str:
     if published and published.clips == "tars":
         lines += ["", "The clips lie in tars (WebDataset) under `media/`; `vqa2 pull` puts each at its path."]
     if _without_clips(manifest, published):
+        told = "The clips are **not** here: get them where the table of sources says"
         lines += [
             "",
-            "The clips are **not** here: get them where the table of sources says, then `vqa2 regenerate corpus "
-            "--clips FOLDER` finds each by its sha256 and renders those that were made here to the same bytes.",
+            f"{told}. Their paths are those of the set: `vqa2 check corpus --media-root FOLDER` holds them to their sha256."
+            if manifest.media == "reference"
+            else f"{told}, then `vqa2 regenerate corpus --clips FOLDER` finds each by its sha256 and renders those that "
+            "were made here to the same bytes.",
         ]
     return "\n".join(lines)
 

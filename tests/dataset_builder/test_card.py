@@ -118,6 +118,9 @@ def test_a_published_card_says_where_and_how(manifest: Manifest) -> None:
     assert "not** here" not in with_clips
     without = card(manifest, Notes(), Published("lab/own", "v1.2.0", "reference"))
     assert "The clips are **not** here" in without
+    assert "vqa2 regenerate" in without
+    referring = msgspec.structs.replace(manifest, media="reference")
+    assert "--media-root" in card(referring, Notes(), Published("lab/own", "v1.2.0", "reference"))
     assert "WebDataset" in card(manifest, Notes(), Published("lab/own", "v1.2.0", "tars"))
 
 
