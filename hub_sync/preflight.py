@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from dataset_builder.corpus import MANIFEST, RECORDS
+from dataset_builder.corpus import MANIFEST, RECORDS, read_samples
 from schemas.manifest import Manifest
 from schemas.record import Record, refuse_path
 from schemas.validate import Problem, read_jsonl
@@ -20,6 +20,8 @@ MOST_FILES = 100_000
 MOST_IN_FOLDER = 10_000
 MOST_BYTES = 50 * 2**30
 """Limits of a repository: https://huggingface.co/docs/hub/storage-limits."""
+PUBLISHED = "published"
+"""The generator of text that others published."""
 READABLE = frozenset({".json", ".jsonl", ".md", ".html", ".csv", ".txt", ".yaml", ".yml"})
 """Endings of files that are looked through for secrets."""
 
@@ -33,6 +35,8 @@ class Secret(NamedTuple):
 
 
 _WORD = rb"(?<![A-Za-z0-9])"
+_START = rb"(?:(?<![\w.~/-])|(?<=file://))(?:/[\w.-]+){0,4}"
+"""Where an absolute path starts, and some folders of it: no place within an address."""
 SECRETS = (
     Secret("a Hugging Face token", b"hf_", re.compile(_WORD + rb"hf_[A-Za-z0-9]{30,}")),
     Secret("an API key", b"sk-", re.compile(_WORD + rb"sk-[A-Za-z0-9_-]{20,}")),
@@ -46,10 +50,10 @@ SECRETS = (
     Secret("a private key", b"PRIVATE KEY", re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")),
     Secret("a password in an address", b"://", re.compile(rb"[a-z]{2,}://[^\s/:@\"']+:[^\s/:@\"']+@")),
     # Paths that begin with somebody's home: they tell names of people and machines.
-    Secret("a path of somebody's home", b"/home/", re.compile(rb"(?<![\w.~-])/home/[^\s/\"'\\]+/")),
-    Secret("a path of somebody's home", b"/Users/", re.compile(rb"(?<![\w.~-])/Users/[^\s/\"'\\]+/")),
-    Secret("a path of somebody's home", b"/root/", re.compile(rb"(?<![\w.~-])/root/[^\s\"'\\]")),
-    Secret("a path of somebody's home", b"Users", re.compile(rb"[A-Za-z]:[\\/]+Users[\\/]+[^\s\\/\"']+[\\/]")),
+    Secret("a path of somebody's home", b"/home/", re.compile(_START + rb"/home/[^\s/\"'\\<]")),
+    Secret("a path of somebody's home", b"/Users/", re.compile(_START + rb"/Users/[^\s/\"'\\<]")),
+    Secret("a path of somebody's home", b"/root/", re.compile(_START + rb"/root/[^\s\"'\\<]")),
+    Secret("a path of somebody's home", b"Users", re.compile(rb"[A-Za-z]:[\\/]+Users[\\/]+[^\s\\/\"'<]")),
 )
 
 
@@ -99,16 +103,27 @@ def unlicensed(corpus: Path, manifest: Manifest, *, clips: bool) -> Iterator[Pro
 
     Scores and what is written here of a clip go by reference; what another one published as text is passed on as such.
     """
-    told = {source["name"] for source in manifest.recipe.get("sources", []) if source.get("config")}
+    told = {
+        located.sample.provenance.source
+        for config, count in manifest.configs.items()
+        if PUBLISHED in count.generators
+        for located in read_samples(corpus, config)
+        if located.sample.provenance.generator == PUBLISHED
+    }
+    known: set[str] = set()
     for line, record in read_jsonl(corpus / RECORDS, Record, RECORDS):
         if isinstance(record, Problem):
             yield record
             continue
+        known.add(record.media.path)
         sent = clips and record.media.path in manifest.files
         if not sent and record.source not in told:
             continue
         if why := _refuse_licence(record, sent=sent):
             yield Problem(RECORDS, line, "terms", f"{record.id!r}: {why}")
+    for path in sorted(manifest.files.keys() - known) if clips else ():
+        if path.startswith("media/"):
+            yield Problem(path, 0, "", f"no record of {RECORDS} says whose clip it is, and under which terms")
 
 
 def _refuse_licence(record: Record, *, sent: bool) -> str | None:

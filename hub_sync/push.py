@@ -216,9 +216,9 @@ def _uploaded(hub: Hub, head: str, staged: Staged, plan: Plan) -> str:
 
 def _problems(corpus: Path, manifest: Manifest, clips: Clips) -> list[Problem]:
     """Find what forbids to publish a corpus, what must not even be read first."""
-    if problems := list(unsafe_paths(corpus, manifest)):
+    if problems := list(unsafe_paths(corpus, manifest)) or list(check(corpus)):
         return problems
-    return [*unlicensed(corpus, manifest, clips=clips in SENT), *check(corpus)]
+    return list(unlicensed(corpus, manifest, clips=clips in SENT))
 
 
 def _problems_of_sent(staged: Staged) -> list[Problem]:

@@ -47,6 +47,7 @@ class Client:
             self._command(arguments),
             cwd=ROOT,
             env={**self._hub.environment(home or self._home, token), **env},
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
