@@ -137,10 +137,10 @@ def _loading(manifest: Manifest, published: Published | None) -> str:
         told = "The clips are **not** here: get them where the table of sources says"
         lines += [
             "",
-            f"{told}. Their paths are those of the set: `vqa2 check corpus --media-root FOLDER` holds them to their sha256."
+            f"{told}. Their paths are the set's: `vqa2 check corpus --media-root FOLDER` holds them to their sha256."
             if manifest.media == "reference"
-            else f"{told}, then `vqa2 regenerate corpus --clips FOLDER` finds each by its sha256 and renders those that "
-            "were made here to the same bytes.",
+            else f"{told}, then `vqa2 regenerate corpus --clips FOLDER` finds each by its sha256 and renders those "
+            "that were made here to the same bytes.",
         ]
     return "\n".join(lines)
 

@@ -75,9 +75,9 @@ def pull(
     typer.echo(f"{done.repo}@{done.revision}: {done.files:,} files, {done.clips:,} clips, in {done.folder}")
     if done.media != "copy":
         typer.echo(
-            f"The clips are not in it: vqa2 check {done.folder} --media-root FOLDER looks whether yours are the same."
+            f"The clips are not in it: vqa2 check {done.folder} --media-root FOLDER looks whether yours are they."
             if done.media == "reference"
-            else f"The clips are not in it: vqa2 regenerate {done.folder} --clips FOLDER puts them there from their sets."
+            else f"The clips are not in it: vqa2 regenerate {done.folder} --clips FOLDER puts them there."
         )
 
 
