@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 from collections import Counter, defaultdict
@@ -43,6 +44,7 @@ from dataset_builder.pairing.reviewed import doubts_told
 from dataset_builder.quarantine import by_reason
 from dataset_builder.rebuilt import Rebuilt, fingerprints, read_fingerprints, write_fingerprints
 from dataset_builder.report.page import report, write_report
+from dataset_builder.report.pictures import draw_stage
 from dataset_builder.signal.calibration import read_calibration
 from dataset_builder.signal.measuring import measure_stage
 from dataset_builder.streaming.records import add_sessions
@@ -386,9 +388,8 @@ def _finish(
     write_notes(partial, notes)
     write_card(partial, manifest, notes)
     clips = {m.path: gathered.files[m.record_id] for samples in answered.values() for s in samples for m in s.media}
-    slots = run.means.engine.slots if isinstance(run.means.engine, engine.LocalEngine) else None
-    page = report(partial, manifest, notes, pictures=clips.get, workers=slots, track=run.means.track)
-    write_report(partial, page)
+    draw = functools.partial(run.stage, "drawing clips", draw_stage(), folder=run.work)
+    write_report(partial, report(partial, manifest, notes, pictures=clips.get, draw=draw, track=run.means.track))
     files = {path: file_entry(partial / path) for path in files_of(partial)}
     manifest = msgspec.structs.replace(manifest, files=files)
     write_manifest(partial, manifest)

@@ -32,12 +32,15 @@ def report(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")] = False,
 ) -> None:
     """Show a corpus as one page: counts, scores, clips, words, splits, raters, costs, quarantine, terms, recipe."""
+    from functools import partial
+
     import msgspec
 
     from dataset_builder.corpus import file_entry, put_file, read_manifest, write_manifest
     from dataset_builder.notes import read_notes
     from dataset_builder.progress import tracker
     from dataset_builder.report import page
+    from dataset_builder.report.pictures import draw_here
     from schemas.errors import CallError
 
     manifest = read_manifest(corpus)
@@ -54,7 +57,7 @@ def report(
             read_notes(corpus),
             pictures=(lambda path: folder and folder / path) if pictures else None,
             leaks=found,
-            workers=workers,
+            draw=partial(draw_here, workers=workers, track=track),
             track=track,
         )
     if place.resolve() == inside.resolve():

@@ -11,7 +11,7 @@ from dataset_builder.progress import Tracker, untracked
 from dataset_builder.report import of_data, of_making
 from dataset_builder.report.facts import gather_facts
 from dataset_builder.report.markup import Html, code, document, lines, tag
-from dataset_builder.report.pictures import Find, choose, draw_pictures
+from dataset_builder.report.pictures import Draw, Find, choose, draw_here, draw_pictures
 from dataset_builder.report.style import STYLE
 from schemas.manifest import Manifest
 from schemas.notes import Notes
@@ -34,19 +34,19 @@ def report(
     *,
     pictures: Find | None = None,
     leaks: Leaks | None = None,
-    workers: int | None = None,
+    draw: Draw = draw_here,
     track: Tracker = untracked,
 ) -> str:
     """Write the page of a corpus folder.
 
     `pictures` gives the file of a clip by its media path; without it the page shows none, as it must where clips may
-    not be passed on. A clip that cannot be drawn is told of, never raised. `workers` are processes that draw.
+    not be passed on. A clip that cannot be drawn is told of, never raised. `draw` runs what draws them.
     Raises CallError where the folder is no corpus, DataError naming file and line of what is wrong in it.
     """
     samples = sum(sum(count.splits.values()) for count in manifest.configs.values())
     facts = gather_facts(corpus, manifest.configs, track("reading samples", samples))
     sheet = choose(facts)
-    drawn = None if pictures is None else draw_pictures(sheet.clips(), pictures, workers, track)
+    drawn = None if pictures is None else draw_pictures(sheet.clips(), pictures, draw)
     looked, found = (leaks.looked, leaks.found) if leaks else ((), None)
     sections = [
         ("contents", "Contents", of_data.contents(manifest, facts)),

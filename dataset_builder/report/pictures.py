@@ -6,7 +6,7 @@ import base64
 import io
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ from av.video.reformatter import Interpolation
 from PIL import Image
 
 from dataset_builder import engine
+from dataset_builder.clip_stages import ChangedError, tools
 from dataset_builder.corpus import file_entry
+from dataset_builder.engine import Outcome, Stage, Work, source_digest
 from dataset_builder.progress import Tracker, untracked
 from dataset_builder.report.facts import Facts, Shown
 from dataset_builder.video import MediaError, decoded_frames
@@ -25,6 +27,8 @@ from schemas.levels import LEVELS
 
 Find = Callable[[str], Path | None]
 """Gives the file of a clip by its media path, None where it is not at hand."""
+Draw = Callable[[Sequence[Work]], Mapping[str, Outcome]]
+"""Runs `draw_stage` over clips: the outcomes by id."""
 PER_LEVEL, PER_DISTORTION = 8, 5
 """Clips shown of a level and of a distortion: of the latter one for each severity."""
 MOST_DISTORTIONS = 40
@@ -104,31 +108,36 @@ def severity_of(clip: Shown, name: str) -> int | None:
     return next((severity for of, severity in clip.distortions if of == name), None)
 
 
-def draw_pictures(
-    clips: Iterable[Shown], find: Find, workers: int | None = None, track: Tracker = untracked
-) -> Mapping[str, Picture | str]:
+def draw_stage() -> Stage:
+    """Give the stage that draws clips: its results hold for these libraries and this code."""
+    digest = source_digest("dataset_builder.report.pictures", "dataset_builder.video")
+    return Stage("draw", "dataset_builder.report.pictures:draw_item", digest, {"tools": tools()}, TIMEOUT)
+
+
+def draw_here(work: Sequence[Work], workers: int | None = None, track: Tracker = untracked) -> dict[str, Outcome]:
+    """Draw clips in processes of this machine, and keep nothing."""
+    advance, stage = track("drawing clips", len(work)), draw_stage()
+    items = [{**item.content, **item.arguments} for item in work]
+    done = engine.run(stage.function, items, slots=workers, timeout=stage.timeout, on_done=lambda _: advance())
+    return {item.id: outcome for item, outcome in zip(work, done, strict=True)}
+
+
+def draw_pictures(clips: Iterable[Shown], find: Find, draw: Draw = draw_here) -> dict[str, Picture | str]:
     """Draw each clip, by its media path; where that cannot be done it is said why, and nothing is raised."""
     made: dict[str, Picture | str] = {}
-    items: list[dict[str, Any]] = []
+    wanted: list[tuple[str, Work]] = []
     for clip in clips:
         file = find(clip.path)
         if file is None or not file.is_file():
             made[clip.path] = "the clip is not at hand"
         else:
-            items.append({"path": str(file), "frame": clip.frame, "sha256": clip.sha256, "name": clip.path})
-    if not items:
-        return made
-    advance = track("drawing clips", len(items))
-    outcomes = engine.run(
-        "dataset_builder.report.pictures:draw_item",
-        items,
-        slots=workers,
-        timeout=TIMEOUT,
-        on_done=lambda _: advance(),
-    )
-    for item, outcome in zip(items, outcomes, strict=True):
-        told = outcome.result
-        made[item["name"]] = Picture(**told) if told else (outcome.error or "unknown").replace(item["path"], "the clip")
+            content = {"sha256": clip.sha256, "frame": clip.frame}
+            wanted.append((clip.path, Work(f"{clip.sha256}@{clip.frame}", content, {"path": str(file)})))
+    outcomes = draw(list({work.id: work for _, work in wanted}.values())) if wanted else {}
+    for path, work in wanted:
+        outcome = outcomes[work.id]
+        why = (outcome.error or "unknown").replace(work.arguments["path"], "the clip")
+        made[path] = Picture(**outcome.result) if outcome.result else why
     return made
 
 
@@ -136,7 +145,7 @@ def draw_item(item: dict[str, Any]) -> dict[str, Any]:
     """Draw one clip, as work for the engine: the file's `path`, `sha256` and `frame` to a Picture as plain values."""
     path = Path(item["path"])
     if file_entry(path).sha256 != item["sha256"]:
-        raise MediaError("the file is another one than when the corpus was built")
+        raise ChangedError("the file is another one than when the corpus was built")
     picture, jpeg = _small(path, item["frame"]), io.BytesIO()
     picture.save(jpeg, "JPEG", quality=QUALITY, optimize=True)
     return {"jpeg": base64.b64encode(jpeg.getvalue()).decode(), "width": picture.width, "height": picture.height}

@@ -8,6 +8,7 @@ import json
 import random
 import re
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from dataset_builder.corpus import file_entry, read_manifest, read_samples, writ
 from dataset_builder.notes import read_notes
 from dataset_builder.report.facts import BINS, Facts, Shown, gather_facts
 from dataset_builder.report.page import REPORT, Leaks, report
-from dataset_builder.report.pictures import PER_DISTORTION, PER_LEVEL, SIDE, choose
+from dataset_builder.report.pictures import PER_DISTORTION, PER_LEVEL, SIDE, choose, draw_here
 from dataset_builder.report.texts import Texts, asked, by_length
 from schemas.errors import CallError, DataError
 from schemas.levels import LEVELS
@@ -82,7 +83,7 @@ NOTES = Notes(
 
 def page_of(corpus: Path, *, pictures: bool = True, **more: Any) -> Page:
     find = corpus.joinpath if pictures else None
-    return Page(report(corpus, read_manifest(corpus), read_notes(corpus), pictures=find, workers=1, **more))
+    return Page(report(corpus, read_manifest(corpus), read_notes(corpus), pictures=find, **more))
 
 
 def made(corpus: Path) -> Manifest:
@@ -183,7 +184,13 @@ def test_the_same_corpus_has_the_same_page_anywhere(corpus: Path, tmp_path: Path
     elsewhere = Path(shutil.copytree(corpus, tmp_path / "some" / "where" / "else"))
     written = (corpus / REPORT).read_text(encoding="utf-8")
     for folder, workers in ((corpus, 1), (elsewhere, 3)):
-        again = report(folder, read_manifest(folder), read_notes(folder), pictures=folder.joinpath, workers=workers)
+        again = report(
+            folder,
+            read_manifest(folder),
+            read_notes(folder),
+            pictures=folder.joinpath,
+            draw=partial(draw_here, workers=workers),
+        )
         assert again == written
     assert str(tmp_path) not in written
 
