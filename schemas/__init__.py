@@ -4,4 +4,4 @@ The structs in this package are the one truth. The JSON Schemas in `schemas/json
 (`vqa2 schema --write`), committed, and held equal by a test: they are the published contract.
 """
 
-SCHEMA_VERSION = "1.0.0"
+SCHEMA_VERSION = "1.1.0"

@@ -23,6 +23,7 @@ from schemas.comparison import Comparison, SampleChange
 from schemas.extension import ExtendRecipe
 from schemas.lock import BenchmarkLock, MetricReport
 from schemas.manifest import Manifest, Quarantined
+from schemas.notes import Notes
 from schemas.pair import Pair, PairVerdict
 from schemas.passport import Passport
 from schemas.project import ProjectRecipe
@@ -46,6 +47,7 @@ PUBLISHED: dict[str, type[msgspec.Struct]] = {
     "clip-session": ClipSession,
     "manifest": Manifest,
     "quarantined": Quarantined,
+    "notes": Notes,
     "benchmark-lock": BenchmarkLock,
     "metric-report": MetricReport,
     "passport": Passport,
