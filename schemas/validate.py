@@ -60,6 +60,9 @@ PUBLISHED: dict[str, type[msgspec.Struct]] = {
 }
 """The structs whose JSON Schema is part of the published contract, by schema name."""
 
+LOOSE = frozenset({Manifest, Comparison, SampleChange})
+"""The structs with room for any value, which can nest deeper than a parser follows."""
+
 SCHEMA_FOLDER = Path(__file__).parent / "jsonschema"
 
 # A float64 holds at most 309 digits before the point, and orjson refuses an integer beyond it that msgspec takes. In as
@@ -143,9 +146,9 @@ def _read_at_once(raw: bytes, kind: type[T]) -> T | None:
     """Give the struct where msgspec alone suffices; None is no verdict, but asks for the long way.
 
     A schema accepts all that its struct is decoded from. What orjson or jsonschema-rs refuse and msgspec may take is
-    left to the long way: integers of hundreds of digits, and deep nesting, which only a manifest has room for.
+    left to the long way: integers of hundreds of digits, and deep nesting, which only some structs have room for.
     """
-    if kind is Manifest or _SUSPECT in raw[::_STRIDE].translate(_DIGITS_AS_ZERO):
+    if kind in LOOSE or _SUSPECT in raw[::_STRIDE].translate(_DIGITS_AS_ZERO):
         return None
     try:
         read: T = _decoder(kind).decode(raw)
