@@ -15,7 +15,7 @@ from hub_sync.hub import Hub, NotFoundError, Refs, RemoteFile, Told
 from hub_sync.naming import Name, name_of, newest, version_of
 from hub_sync.plan import is_of_a_corpus
 from hub_sync.preflight import unsafe_paths
-from hub_sync.staging import DATA, MEDIA
+from hub_sync.staging import MEDIA
 from hub_sync.tars import TARS, needed, read_tars, unpack
 from schemas.errors import CallError, DataError
 from schemas.manifest import FileEntry, Manifest
@@ -185,13 +185,13 @@ def _write_manifest(work: Path, manifest: Manifest) -> None:
 
 
 def _take(folder: Path, work: Path, manifest: Manifest) -> None:
-    """Link clips and rows that an older corpus has already into the download, where the client finds them whole."""
+    """Link what an older corpus has already into the download, where the client finds clips and pictures whole."""
     if not (folder / MANIFEST).is_file():
         return
     known = read_manifest(folder).files
     for path, entry in manifest.files.items():
         old, new = folder / path, work / path
-        if not path.startswith((MEDIA, DATA)) or known.get(path) != entry or new.exists():
+        if known.get(path) != entry or new.exists():
             continue
         if _is_there(old, entry):
             new.parent.mkdir(parents=True, exist_ok=True)

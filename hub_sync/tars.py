@@ -86,7 +86,8 @@ def unpack(folder: Path, names: Iterable[str], clips: Mapping[str, FileEntry]) -
         try:
             with tarfile.open(folder / name) as tar:
                 for member in tar:
-                    path, file = places.get(member.name), tar.extractfile(member)
+                    path = places.get(member.name)
+                    file = tar.extractfile(member) if path is not None and member.isfile() else None
                     if path is None or file is None:
                         continue
                     target = folder / path
