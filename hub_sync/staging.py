@@ -24,7 +24,7 @@ from dataset_builder.notes import read_notes
 from dataset_builder.progress import Tracker, untracked
 from dataset_builder.report.page import REPORT, report, write_report
 from hub_sync.tars import TARS, write_tars
-from schemas.errors import CallError
+from schemas.errors import CallError, DataError
 from schemas.manifest import FileEntry, Manifest
 
 Clips = Literal["folders", "tars", "reference", "recipes"]
@@ -78,7 +78,10 @@ def stage(
     quarantine: bool = False,
     track: Tracker = untracked,
 ) -> Staged:
-    """Fill `folder` with what is to be published, all but the card, which is written once the version is known."""
+    """Fill `folder` with what is to be published, all but the card, which is written once the version is known.
+
+    Raises DataError for a file that is not what the manifest says.
+    """
     kept: dict[str, FileEntry] = {}
     for path, entry in manifest.files.items():
         if (path == QUARANTINE and not quarantine) or (path.startswith(MEDIA) and clips not in SENT):
@@ -92,6 +95,9 @@ def stage(
     for path in files:
         if path in kept:
             _put(corpus / path, folder / path, linked=path.startswith((MEDIA, DATA)))
+            # Clips are held to their hashes once they are on the Hub; nothing else would tell of these.
+            if not path.startswith(MEDIA) and file_entry(folder / path) != kept[path]:
+                raise DataError(f"{path}: its bytes changed while it was to be published; nothing was sent")
     if REPORT in kept and clips not in SENT:
         # Its pictures are of clips that may not be passed on, or at least are not.
         write_report(folder, report(folder, manifest, read_notes(folder)))

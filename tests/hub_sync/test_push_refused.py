@@ -154,6 +154,27 @@ def test_files_that_changed_since_the_manifest(refused: Refused, corpora: Corpor
     assert "passwords.txt: the manifest does not list this file" in refused(corpus)
 
 
+@pytest.mark.parametrize("what", ["data/stage1/train-00000-of-00001.jsonl", RECORDS, "a clip"])
+def test_files_that_change_meanwhile(
+    hub: HubServer, hub_vqa2: Client, corpora: Corpora, tmp_path: Path, what: str
+) -> None:
+    """After they were checked: rows are not sent, a clip comes to no version."""
+    corpus = copied(corpora, tmp_path)
+    held = hub.fault(kind="whoami", hold=True)
+    process = hub_vqa2.start("push", corpus, REPO)
+    assert held.reached.wait(60)
+    name = first_clip(corpus) if what == "a clip" else what
+    (corpus / name).write_bytes((corpus / name).read_bytes().replace(b"i", b"j"))
+    held.release()
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == 1, told
+    assert name in told
+    if what == "a clip":
+        assert hub.tags(REPO) == {}
+    else:
+        assert writes(hub) == []
+
+
 def test_a_token_anywhere(refused: Refused, tmp_path: Path) -> None:
     """In the group of a record, in words of a rater, in the recipe, in notes, in the report, and in no message."""
     rows = ROWS.replace(",b,train", f",{TOKEN},train")
