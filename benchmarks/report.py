@@ -2,8 +2,8 @@
 
 A small corpus of real clips is built, as in `benchmarks.validation`, and its samples are written again and again with
 other ids and scores, 158,000 in the paper's shares of the stages, each of a clip of its own, so that there are more
-clips than the paper has. What lies at a clip's path is one of the real ones, so that pictures are drawn of real video. A
-process of its own gathers and writes; its peak memory is without that of the processes that draw.
+clips than the paper has. What lies at a clip's path is one of the real ones, so that pictures are drawn of real video.
+A process of its own gathers and writes; its peak memory is without that of the processes that draw.
 
     python -m benchmarks --only report
 """
