@@ -28,11 +28,17 @@ class Client:
         self._started: list[subprocess.Popen[str]] = []
 
     def __call__(
-        self, *arguments: object, token: str | None = WRITER, home: Path | None = None, timeout: float = 300, **env: str
+        self,
+        *arguments: object,
+        token: str | None = WRITER,
+        home: Path | None = None,
+        timeout: float = 300,
+        cwd: Path = ROOT,
+        **env: str,
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             self._command(arguments),
-            cwd=ROOT,
+            cwd=cwd,
             env={**self._hub.environment(home or self._home, token), **env},
             capture_output=True,
             text=True,
