@@ -144,6 +144,7 @@ def test_an_old_tag_of_the_same_contents(hub: HubServer, hub_vqa2: Client, corpo
     assert writes(hub) == []
 
 
+@pytest.mark.full
 def test_a_branch_with_a_slash(hub: HubServer, hub_vqa2: Client, corpora: Corpora, tmp_path: Path) -> None:
     pushed(hub_vqa2, corpora("first"))
     main = hub.head(REPO)
@@ -214,6 +215,7 @@ def test_a_repository_of_something_else(
     assert (hub.head(REPO), writes(hub)) == (before, [])
 
 
+@pytest.mark.full
 def test_clips_in_tars(hub: HubServer, hub_vqa2: Client, corpora: Corpora, tmp_path: Path) -> None:
     done = pushed(hub_vqa2, corpora("first"), "--tar-above", "0")
     assert done["plan"]["clips"] == "tars"

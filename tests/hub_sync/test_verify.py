@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from dataset_builder.corpus import MANIFEST, RECORDS
 from hub_sync.tars import TARS
@@ -33,6 +34,7 @@ def problems(hub_vqa2: Client, name: str = f"{REPO}@main") -> list[str]:
     return list(found["problems"])
 
 
+@pytest.mark.full
 def test_what_was_planted(hub: HubServer, hub_vqa2: Client, corpora: Corpora) -> None:
     pushed(hub_vqa2, corpora("first"))
     whole = hub.files(REPO)
