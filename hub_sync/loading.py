@@ -26,7 +26,8 @@ def load_back(hub: Hub, commit: str, configs: Mapping[str, ConfigCount], folder:
                         hub.repo, config, revision=commit, cache_dir=cache
                     ),
                 )
-            except (datasets.exceptions.DatasetsError, ValueError) as error:
+            except (datasets.exceptions.DatasetsError, FileNotFoundError, ValueError) as error:
+                hub.commit_of(commit)  # where the Hub is gone, that is why, and this says so
                 yield Problem(f"data/{config}", 0, "", f"does not load: {str(error).strip().splitlines()[0]}")
                 continue
             sizes = {split: rows.num_rows for split, rows in loaded.items()}
