@@ -57,8 +57,9 @@ def test_five_thousand_files(hub: HubServer, hub_vqa2: Client, tmp_path: Path) -
     # What came in the first commits is not sent again.
     hub.clear_log()
     done = pushed(hub_vqa2, corpus, timeout=600)
-    assert done["plan"]["same"] == len(there) - 1  # .gitattributes is the Hub's own
-    assert len(done["plan"]["new"]) == len(hub.files(REPO)) - len(there)
+    # .gitattributes is the Hub's own; the commit that was held may have come in after all.
+    assert done["plan"]["same"] >= len(there) - 1
+    assert len(done["plan"]["new"]) == len(hub.files(REPO)) - 1 - done["plan"]["same"]
     assert len(hub.requests("commit")) > 3
     same_corpus(hub, "v1.0.0", corpus)
 
