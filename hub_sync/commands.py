@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from hub_sync.push import Pushed
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
+Patience = Annotated[float, typer.Option(min=0, help="Seconds for which a Hub that does not answer is asked again.")]
 SHOWN = 10
 
 
@@ -34,6 +35,7 @@ def push(
     tar_above: Annotated[int, typer.Option(min=0, help="More clips than this go in tars.")] = 10_000,
     quarantine: Annotated[bool, typer.Option("--with-quarantine", help="Publish quarantine.jsonl too.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")] = False,
+    patience: Patience = 60,
     as_json: AsJson = False,
 ) -> None:
     """Publish a corpus as a version of a data set: checked, uploaded, verified, and tagged last."""
@@ -43,7 +45,7 @@ def push(
     from hub_sync.push import Wanted
     from hub_sync.push import push as publish
 
-    wanted = Wanted(tag, branch, private, clips, tar_above, quarantine, dry_run)
+    wanted = Wanted(tag, branch, private, clips, tar_above, quarantine, dry_run, patience)
     _quiet_client()
     with tracker() as track:
         done = publish(corpus, repo, wanted, track, lambda line: typer.echo(line, err=True))
@@ -59,6 +61,7 @@ def pull(
     name: Annotated[str, typer.Argument(help="OWNER/NAME, the newest version of it, or OWNER/NAME@TAG.")],
     out: Annotated[Path | None, typer.Argument(help="The folder (default: NAME).")] = None,
     clips: Annotated[bool, typer.Option(help="Fetch the clips too.")] = True,
+    patience: Patience = 60,
     as_json: AsJson = False,
 ) -> None:
     """Download a published corpus with its clips, held to its manifest. One that was cut short goes on."""
@@ -68,7 +71,7 @@ def pull(
     from hub_sync.pull import pull as fetch
 
     _quiet_client()
-    done = fetch(name, out, clips=clips, told=lambda line: typer.echo(line, err=True))
+    done = fetch(name, out, clips=clips, told=lambda line: typer.echo(line, err=True), patience=patience)
     if as_json:
         typer.echo(orjson.dumps(msgspec.to_builtins(done)).decode())
         return
@@ -83,6 +86,7 @@ def pull(
 
 def verify(
     name: Annotated[str, typer.Argument(help="OWNER/NAME, the newest version of it, or OWNER/NAME@TAG.")],
+    patience: Patience = 60,
     as_json: AsJson = False,
 ) -> None:
     """Verify a published corpus where it is: every file by its hash, every config loaded."""
@@ -92,7 +96,7 @@ def verify(
     from hub_sync.verify import verify as look
 
     _quiet_client()
-    found = look(name, lambda line: typer.echo(line, err=True))
+    found = look(name, lambda line: typer.echo(line, err=True), patience)
     if as_json:
         plain = {**msgspec.to_builtins(found), "problems": [str(problem) for problem in found.problems]}
         typer.echo(orjson.dumps({"ok": not found.problems, **plain}).decode())

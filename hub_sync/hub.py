@@ -1,7 +1,7 @@
 """The repository on the Hub as this program sees it: a few questions and a few changes, asked again where that helps.
 
 The client repeats most requests by itself, but not those that create a repository, branch or tag, and some of its
-reads. Every call here may be made twice without harm, so all are: up to `TRIES` times, for failures that pass.
+reads. Every call here may be made twice without harm, so all are, for about a minute of failures that pass.
 """
 
 from __future__ import annotations
@@ -33,8 +33,11 @@ T = TypeVar("T")
 Told = Callable[[str], None]
 """Takes a line for whoever waits."""
 
-TRIES = 6
-"""How often a request is made that keeps failing for reasons that pass: over about a minute."""
+PATIENCE = 60.0
+"""Seconds for which a request is made again that keeps failing for reasons that pass, with what the client waits."""
+LONG = 600.0
+"""Seconds after which a request that fails has a minute of its own again."""
+MOST_TRIES = 50
 LONGEST_WAIT = 30.0
 """Seconds between two tries at most, unless the Hub names a time."""
 PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
@@ -79,11 +82,11 @@ class Refs:
 class Hub:
     """One data set repository, with the token of the environment or of `hf auth login`."""
 
-    def __init__(self, repo: str, told: Told = lambda _: None) -> None:
+    def __init__(self, repo: str, told: Told = lambda _: None, patience: float = PATIENCE) -> None:
         """Name the repository; nothing is asked yet. Raises CallError where the Hub may not be asked at all."""
         if constants.is_offline_mode():
             raise CallError("HF_HUB_OFFLINE is set, so nothing is asked of the Hub: unset it")
-        self.repo, self.told = repo, told
+        self.repo, self.told, self.patience = repo, told, patience
         self.api = HfApi()
 
     def who(self) -> str:
@@ -249,12 +252,14 @@ class Hub:
         return self._patiently(what, call)
 
     def _patiently(self, what: str, call: Callable[[], T]) -> T:
-        for tries in range(1, TRIES + 1):
+        # Time that failing takes counts, and not the number of tries: of some requests the client makes six by itself.
+        failing = 0.0
+        for tries in range(MOST_TRIES):
+            began = time.monotonic()
             try:
                 return call()
             except _AgainError:
-                if tries == TRIES:
-                    raise ConflictError(f"{self.repo}: {what} did not end: call it again") from None
+                continue
             except (CallError, DataError):
                 raise
             except Exception as raised:
@@ -263,13 +268,17 @@ class Hub:
                     raise
                 if not _passes(error):
                     raise self._in_words(error, what) from raised
-                if tries == TRIES:
-                    told = f"the Hub at {constants.ENDPOINT} does not answer as it should"
-                    raise CallError(f"{what}: {told}: {_first_line(error)}; call it again") from error
-                wait = _wait(error, tries)
+                lasted = time.monotonic() - began
+                named = _named_wait(error)
+                wait = min(2.0**tries, LONGEST_WAIT) if named is None else named
+                # What fails after long was getting somewhere: an upload of a day may fail every hour.
+                failing = 0.0 if lasted > LONG else failing + lasted + (wait if named is None else 0.0)
+                if failing > self.patience:
+                    odd = f"the Hub at {constants.ENDPOINT} does not answer as it should"
+                    raise CallError(f"{what}: {odd}: {_first_line(error)}; call it again") from error
                 self.told(f"{what}: {_first_line(error)}; again in {wait:.0f} s")
                 time.sleep(wait)
-        raise AssertionError("unreachable")
+        raise ConflictError(f"{self.repo}: {what} does not come to an end: call it again")
 
     def _in_words(self, error: Exception, what: str) -> Exception:
         status = status_of(error)
@@ -333,10 +342,10 @@ def _passes(error: Exception) -> bool:
     return not isinstance(error, OfflineModeIsEnabled) if status is None else status in PASSING
 
 
-def _wait(error: Exception, tries: int) -> float:
+def _named_wait(error: Exception) -> float | None:
     response = getattr(error, "response", None)
     named = response.headers.get("retry-after", "") if response is not None else ""
-    return float(named) if named.isdigit() else min(2.0 ** (tries - 1), LONGEST_WAIT)
+    return float(named) if named.isdigit() else None
 
 
 def _first_line(error: Exception) -> str:

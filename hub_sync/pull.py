@@ -11,7 +11,7 @@ import msgspec
 
 from dataset_builder.check import check
 from dataset_builder.corpus import MANIFEST, file_entry, files_of, read_manifest, replacing
-from hub_sync.hub import Hub, NotFoundError, Refs, RemoteFile, Told
+from hub_sync.hub import PATIENCE, Hub, NotFoundError, Refs, RemoteFile, Told
 from hub_sync.naming import Name, name_of, newest, version_of
 from hub_sync.plan import is_of_a_corpus
 from hub_sync.preflight import unsafe_paths
@@ -39,7 +39,9 @@ class Pulled(msgspec.Struct, frozen=True, kw_only=True):
     media: str
 
 
-def pull(name: str, out: Path | None, *, clips: bool = True, told: Told = lambda _: None) -> Pulled:
+def pull(
+    name: str, out: Path | None, *, clips: bool = True, told: Told = lambda _: None, patience: float = PATIENCE
+) -> Pulled:
     """Download a corpus, `OWNER/NAME@REVISION`, into a folder; without a revision, the newest version.
 
     What was downloaded stays in `OUT.pull` until all is there, so a pull that was cut short goes on; clips that an
@@ -50,7 +52,7 @@ def pull(name: str, out: Path | None, *, clips: bool = True, told: Told = lambda
     folder = (out or Path(asked.repo.partition("/")[2])).absolute()
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / MANIFEST).is_file())):
         raise CallError(f"{str(folder)!r} exists and is no corpus: choose another folder with --out")
-    hub = Hub(asked.repo, told)
+    hub = Hub(asked.repo, told, patience)
     revision, commit = resolve(hub, asked)
     work = folder.with_name(f"{folder.name}.pull")
     if work.is_dir() and any(work.iterdir()) and not ((work / HUB_OWN).is_dir() or (work / MANIFEST).is_file()):

@@ -18,7 +18,7 @@ from dataset_builder.check import check
 from dataset_builder.comparing.compare import compare
 from dataset_builder.corpus import MANIFEST, file_entry, read_manifest
 from dataset_builder.progress import Tracker, untracked
-from hub_sync.hub import Hub, Refs, RemoteFile, Told
+from hub_sync.hub import PATIENCE, Hub, Refs, RemoteFile, Told
 from hub_sync.loading import load_back
 from hub_sync.naming import FIRST, Version, name_of, newest, ref_of
 from hub_sync.plan import Plan, differences, is_of_a_corpus
@@ -44,6 +44,7 @@ class Wanted:
     """How a corpus is to be published.
 
     `tag` None = the next version after the newest one; `clips` None = as the recipe has them; `dry_run` = plan only.
+    `patience` is for how many seconds a Hub is asked again that does not answer.
     """
 
     tag: str | None = None
@@ -53,6 +54,7 @@ class Wanted:
     tar_above: int = TAR_ABOVE
     quarantine: bool = False
     dry_run: bool = False
+    patience: float = PATIENCE
 
 
 class Pushed(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,7 +79,7 @@ def push(corpus: Path, repo: str, wanted: Wanted, track: Tracker = untracked, to
     manifest = read_manifest(corpus)
     clips = clips_of(manifest, wanted.clips, wanted.tar_above)
     _refuse(_problems(corpus, manifest, clips), NOT_SENT)
-    hub = Hub(name.repo, told)
+    hub = Hub(name.repo, told, wanted.patience)
     hub.who()
     with staging(corpus) as folder:
         told("staging")

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from dataset_builder.corpus import MANIFEST, file_entry, read_manifest
-from hub_sync.hub import Hub, RemoteFile, Told, literally
+from hub_sync.hub import PATIENCE, Hub, RemoteFile, Told, literally
 from hub_sync.loading import load_back
 from hub_sync.naming import name_of
 from hub_sync.plan import is_of_a_corpus
@@ -32,14 +32,14 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     problems: list[Problem]
 
 
-def verify(name: str, told: Told = lambda _: None) -> Verified:
+def verify(name: str, told: Told = lambda _: None, patience: float = PATIENCE) -> Verified:
     """Verify a corpus on the Hub, `OWNER/NAME@REVISION`, or its newest version.
 
     Large files (clips, tars) are held to the sha256 that the Hub knows of them, and not downloaded; all others are.
     Raises CallError for a name that cannot be meant, or a repository that holds no corpus.
     """
     asked = name_of(name)
-    hub = Hub(asked.repo, told)
+    hub = Hub(asked.repo, told, patience)
     revision, commit = resolve(hub, asked)
     there = hub.files(commit)
     if MANIFEST not in there:

@@ -21,7 +21,9 @@ from dataset_builder.preflight.labelled import Used
 from dataset_builder.preflight.peak import peak_of
 from dataset_builder.preflight.sample import Failing
 from dataset_builder.preflight.trial import Trial
+from dataset_builder.report.pictures import MOST_DISTORTIONS, PER_DISTORTION, PER_LEVEL
 from schemas.errors import DataError
+from schemas.levels import LEVELS
 from schemas.recipe import BuildRecipe, plain
 
 TRIAL_CLIPS = 12
@@ -31,6 +33,10 @@ TRIAL_VERSIONS = 40
 LEAST_CLIPS = 3
 TRIAL_PIXELS = 3e9
 """No further clip of a source is tried once the tried ones, and what is made of them, have so many pixels."""
+MOST_PICTURES = PER_LEVEL * len(LEVELS) + PER_DISTORTION * MOST_DISTORTIONS
+"""How many clips a report shows at most."""
+RENDERING = ("distorting", "rendering")
+"""Phases of a build, as it calls them, that render clips of others."""
 RENDERING_VARIES = 0.7
 """Relative standard deviation of what one rendered version costs by the pixel, over the kinds of distortion."""
 REST_VARIES = 1.5
@@ -263,11 +269,18 @@ class _Estimate:
             text += whole * (trial.text.get(name, 0) * len(every) / len(tried))
             rendered += self._rendered(use, tried, every)
         more = sum(map(len, self.every)) / sum(map(len, self.chosen))
-        text, kept = text + exactly(trial.manifest * more), exactly(trial.kept * more)
+        text, kept = text + exactly(trial.manifest * more) + self._pages(more), exactly(trial.kept * more)
         if self.wanted.recipe.media == "copy":
             total = clips + rendered + text
             return Disk(clips=clips, rendered=rendered, text=text, total=total, peak=total + kept)
         return Disk(clips=exactly(0.0), rendered=rendered, text=text, total=text, peak=text + rendered + kept)
+
+    def _pages(self, more: float) -> Range:
+        """Estimate what is written for people, of `more` times the clips: a report shows so many of them at most."""
+        trial, shown = self.trial, len(self.trial.pictures)
+        a_picture = sum(trial.pictures) / max(shown, 1)
+        least, likely = trial.pages, trial.pages + a_picture * (min(shown * more, max(MOST_PICTURES, shown)) - shown)
+        return Range(likely, least, likely + a_picture * max(0.0, MOST_PICTURES - shown * more))
 
     def _rendered(self, use: Used, tried: Sequence[str], every: Sequence[str]) -> Range:
         """Estimate the bytes of what is rendered of the clips of a source, by the pixels of these."""
@@ -292,7 +305,7 @@ class _Estimate:
         paths = list(itertools.chain(*self.every))
         reading = known.reading(paths, "wall") * (1 / max(1, min(known.workers, len(paths))))
         more_bytes = self._bytes(self.every) / max(self._bytes(self.chosen), 1.0)
-        more_text = disk.text.value / max(sum(trial.text.values()) + trial.manifest, 1)
+        more_text = disk.text.value / max(sum(trial.text.values()) + trial.manifest + trial.pages, 1)
         tried, works = (
             [work for use, own in zip(self.wanted.used, clips, strict=True) for work in self._works(use, own)]
             for clips in (self.chosen, self.every)
@@ -301,7 +314,9 @@ class _Estimate:
         for phase in trial.phases:
             if phase.what.startswith("reading"):
                 rest += phase.first
-            elif phase.what.startswith(("copying", "hashing")):
+            elif phase.what.startswith("drawing"):
+                rest += phase.last  # of a report, whose pictures are bounded in number
+            elif not phase.what.startswith(RENDERING):
                 rest += phase.scaled(more_bytes, known.workers)
             else:
                 rendering += phase.scaled(sum(works) / max(sum(tried), 1.0), known.workers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import defaultdict
 from dataclasses import replace
@@ -37,7 +38,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     `once` is what does not grow with the clips (tables are read whole), `writing` what goes by the number of samples,
     `hashing` what goes by the bytes of the corpus; `text`, `shown` and `rendered` go by source: bytes of
     samples and records, clips that were shown as they are, and [clean clip, bytes] of those that were made of one;
-    `kept` are the bytes of what the work folder keeps beside clips.
+    `pages` are the bytes of what is written for people, and `pictures` the sizes of the clips drawn in it; `kept` are
+    the bytes of what the work folder keeps beside clips.
     """
 
     once: float
@@ -50,7 +52,13 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     shown: dict[str, int]
     rendered: dict[str, list[tuple[str, int]]]
     manifest: int
+    pages: int
+    pictures: list[int]
     kept: int
+
+
+AFTER_SAMPLES = ("copying", "reading samples", "drawing")
+"""Phases of a build, as it calls them, that come when samples are being written or are written."""
 
 
 class _Clock:
@@ -68,10 +76,10 @@ class _Clock:
         def advance(*, failed: bool = False) -> None:
             del failed
             moments.append(time.perf_counter())
-            if not what.startswith("copying"):
+            if not what.startswith(AFTER_SAMPLES):
                 self.cpu = time.process_time()
 
-        if not what.startswith("copying"):
+        if not what.startswith(AFTER_SAMPLES):
             self.cpu = time.process_time()
         return advance
 
@@ -87,8 +95,10 @@ def run_trial(spec: dict[str, Any]) -> Trial:
     """Build the few clips of `spec` and measure it."""
     from dataset_builder import engine
     from dataset_builder.build import build
-    from dataset_builder.corpus import MANIFEST, RECORDS, file_entry
+    from dataset_builder.corpus import CARD, MANIFEST, RECORDS, file_entry
     from dataset_builder.gathering.state import Means
+    from dataset_builder.notes import FOLDER as NOTES
+    from dataset_builder.report.page import REPORT
     from schemas.recipe import BuildRecipe
 
     recipe, out = msgspec.convert(spec["recipe"], BuildRecipe), Path(spec["out"])
@@ -135,6 +145,8 @@ def run_trial(spec: dict[str, Any]) -> Trial:
         shown=dict(shown),
         rendered=dict(rendered),
         manifest=(out / MANIFEST).stat().st_size,
+        pages=sum(path.stat().st_size for path in [out / CARD, out / REPORT, *(out / NOTES).glob("*")]),
+        pictures=[len(found) for found in re.findall(rb'"data:image/[^"]*"', (out / REPORT).read_bytes())],
         kept=sum(path.stat().st_size for path in work.glob("*/*.json*")),
     )
 

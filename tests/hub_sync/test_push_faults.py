@@ -341,7 +341,7 @@ def test_a_tag_that_came_meanwhile(hub: HubServer, hub_vqa2: Client, corpora: Co
 def test_the_hub_goes_down_for_good(hub: HubServer, hub_vqa2: Client, corpora: Corpora, kind: str) -> None:
     pushed(hub_vqa2, corpora("first"))
     held = hub.fault(kind=kind, hold=True)
-    process = hub_vqa2.start("push", corpora("more"), REPO)
+    process = hub_vqa2.start("push", corpora("more"), REPO, "--patience", 5)
     assert held.reached.wait(60)
     hub.stop()
     _, told = process.communicate(timeout=540)
