@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+import training.command_benchmark
 from dataset_builder.progress import progress_bar
 from schemas.errors import CallError
 from schemas.levels import LEVELS
@@ -42,6 +43,7 @@ def mount(app: typer.Typer) -> None:
     app.command("score")(score_command)
     app.command("eval")(eval_command)
     app.command("features")(features_command)
+    training.command_benchmark.mount(app)
 
 
 def train_command(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from schemas.errors import CallError
+from schemas.sample import IMAGE, MOTION, VIDEO
 from training.testsets import LETTERS, About, Items, QuestionItem
 
 ASK_FOR_LETTER = (
@@ -17,6 +18,26 @@ ASK_FOR_LETTER = (
     "+'.'. Please do not add any other answers beyond this."
 )
 """The words that both benchmarks end a question with options in."""
+
+
+_BASED = "analyze these images and answer the questions based on your observations."
+_ORDER = "arranged in the same temporal order as they appear in the video"
+_ONE = (
+    "You will receive {images} distinct frames that have been uniformly sampled in each second from a video sequence, "
+    f"{_ORDER}."
+)
+_ONE_MOVES = " In addition, you will also obtain motion features extracted from all {frames} frames of the video."
+_TWO = (
+    "You will receive {total} distinct frames in total. The first {images} frames and {next}-{total} frames are "
+    f"uniformly sampled in each second from the first and the second video sequence, {_ORDER}s."
+)
+_TWO_MOVES = (
+    " In addition, you will also obtain motion features extracted from all {frames} frames of the first video and all "
+    "{others} frames of the second video. The temporal motion features also follow the original frame order of the "
+    "video."
+)
+"""How the paper's script for Q-Bench-Video shows clips, without its slips; it names no place for the motion features of
+one video alone, so they stand here as they do for two. A clip of too few frames for motion is shown without them."""
 
 
 class RowError(ValueError):
@@ -29,6 +50,29 @@ def question_of(item: QuestionItem) -> str:
     if item.open_ended:
         return f"{item.question}Please directly answer the question."
     return f"{item.question}\n{options}{ASK_FOR_LETTER}"
+
+
+def prompt_of(item: QuestionItem, shown: Sequence[tuple[int, int]]) -> str:
+    """Write the whole prompt: what is shown, with placeholders, and the question.
+
+    `shown` gives the key frames and motion frames of each clip; an image has none that matter.
+    """
+    asked = question_of(item)
+    if item.media == "image":
+        return f"You will receive one image. Please {_BASED}\n{IMAGE}\n{asked}"
+    (images, frames), *more = shown
+    moves = all(motion for _, motion in shown)
+    if not more:
+        told = _ONE.format(images=images) + (_ONE_MOVES.format(frames=frames) if moves else "")
+        return f"{told} Please {_BASED}\n{_media('The video', frames)}{asked}"
+    (second, others), *_ = more
+    told = _TWO.format(total=images + second, images=images, next=images + 1)
+    told += _TWO_MOVES.format(frames=frames, others=others) if moves else ""
+    return f"{told} Please {_BASED}\n{_media('The first video', frames)}{_media('The second video', others)}{asked}"
+
+
+def _media(which: str, motion: int) -> str:
+    return f"{which} frames:{VIDEO}\n" + (f"{which} motion features:{MOTION}\n" if motion else "")
 
 
 def questions(
