@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-import training.command_benchmark
 from dataset_builder.progress import progress_bar
 from schemas.errors import CallError
 from schemas.levels import LEVELS
 from schemas.recipe import TrainRecipe, load
 from schemas.record import SPLITS
+from training.converting.command import convert_command
 
 if TYPE_CHECKING:
     from schemas.lock import MetricReport
@@ -43,7 +43,7 @@ def mount(app: typer.Typer) -> None:
     app.command("score")(score_command)
     app.command("eval")(eval_command)
     app.command("features")(features_command)
-    training.command_benchmark.mount(app)
+    app.command("convert")(convert_command)
 
 
 def train_command(
@@ -53,7 +53,7 @@ def train_command(
 ) -> None:
     """Train the VQA² model on a corpus, stage by stage, and write a checkpoint folder."""
     given = load(recipe, TrainRecipe, overrides or [])
-    _require_torch()
+    require_torch()
     from training.train import train
 
     record = train(given, recipe.parent)
@@ -175,7 +175,7 @@ def features_command(
     if media_root and not corpora:
         raise CallError("--media-root is for a corpus")
     files = [] if corpora else _files(clips)
-    _require_torch()
+    require_torch()
     from dataset_builder.engine.choice import engine_of, part_of
     from dataset_builder.progress import tracker
     from training.precompute import Model, clips_of_corpus, clips_of_files, fill
@@ -248,7 +248,7 @@ def _number(value: float | None) -> str:
 
 
 def _loaded(model: Path) -> Checkpoint:
-    _require_torch()
+    require_torch()
     import torch
 
     from training.checkpoint import load_checkpoint
@@ -262,7 +262,8 @@ def _loaded(model: Path) -> Checkpoint:
     return checkpoint
 
 
-def _require_torch() -> None:
+def require_torch() -> None:
+    """Raise CallError where what the commands of this package need is not installed."""
     if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
         raise CallError(
             f'{missing[0]} is not installed: pip install "vqa2[train]". On a machine without a GPU first take the CPU '

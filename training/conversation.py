@@ -29,7 +29,10 @@ def encode(turns: Sequence[Turn], media_tokens: Sequence[tuple[str, int]], token
     """
     waiting = list(media_tokens)
     ids: list[int] = []
-    labels: list[int] = []
+    if tokens.system:
+        ids = [tokens.id(TURN_START), *tokens.text("system\n"), *tokens.text(tokens.system), tokens.id(TURN_END)]
+        ids += tokens.text("\n")
+    labels = [NO_LOSS] * len(ids)
     for turn in turns:
         head = [tokens.id(TURN_START), *tokens.text(f"{turn.role}\n")]
         body = [*_expand(turn.text, waiting, tokens), tokens.id(TURN_END)]

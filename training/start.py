@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 import transformers
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AddedToken, AutoTokenizer
 
@@ -17,10 +19,12 @@ from schemas.sample import IMAGE, MOTION, VIDEO
 from training.config import VQA2Config
 from training.model import VQA2ForConditionalGeneration
 from training.preset import Preset
-from training.slowfast import SlowFastFast
+from training.slowfast import COUNTER, SlowFastFast
 from training.tokens import CHAT_TEMPLATE, SPECIALS, TURN_END, Tokens, train_tokenizer
 
 LUMA = (0.299, 0.587, 0.114)
+FAST_PATH = "fast_path.safetensors"
+"""The fast pathway, by pytorchvideo's names, in a folder that `vqa2 convert` makes of a SlowFast checkpoint."""
 TRAINING_ONLY_MISSING = ("model.motion_projector.", "model.motion_extractor.")
 """What stock LLaVA-OneVision weights do not hold."""
 
@@ -109,21 +113,25 @@ def _released(weights: str, config: VQA2Config) -> VQA2ForConditionalGeneration:
 
 
 def _load_slowfast(extractor: nn.Module, weights: str) -> None:
-    """Load the fast pathway out of a SlowFast checkpoint with pytorchvideo's names."""
+    """Load the fast pathway out of a SlowFast checkpoint with pytorchvideo's names, or a folder of `vqa2 convert`."""
+    if (converted := Path(weights) / FAST_PATH).is_file():
+        weights = str(converted)
     try:
         if weights.startswith("https://"):
             found: Any = torch.hub.load_state_dict_from_url(
                 weights, map_location="cpu", progress=False, weights_only=True
             )
+        elif weights.endswith(".safetensors"):
+            found = load_file(weights)
         else:
             found = torch.load(Path(weights), map_location="cpu", weights_only=True)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise _unavailable("motion weights", weights, error) from None
     state: dict[str, Tensor] = found.get("model_state", found)
     wanted = extractor.state_dict()
-    if missing := sorted(wanted.keys() - state.keys()):
+    if missing := sorted(name for name in wanted.keys() - state.keys() if not name.endswith(COUNTER)):
         raise CallError(f"{weights}: no SlowFast-R50 weights: {len(missing)} tensors are missing, as {missing[0]}")
-    extractor.load_state_dict({name: state[name] for name in wanted})
+    extractor.load_state_dict({**wanted, **{name: state[name] for name in wanted if name in state}})
 
 
 def _unavailable(what: str, name: str, error: Exception) -> CallError:

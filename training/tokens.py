@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,11 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 """Qwen2's turns, without its system prompt; `training.conversation` writes the same, as token ids."""
+SYSTEM_TEMPLATE = (
+    "{% if messages and messages[0]['role'] != 'system' %}<|im_start|>system\nSYSTEM<|im_end|>\n{% endif %}"
+    + CHAT_TEMPLATE
+)
+"""The same after a system prompt, which takes the place of SYSTEM."""
 LEVEL_TEXT = " ".join(LEVELS)
 LEVEL_WEIGHT = 1000
 """How often the BPE trainer is shown the level words and roles, so that each is one token whatever the corpus."""
@@ -28,9 +33,13 @@ LEVEL_WEIGHT = 1000
 
 @dataclass(frozen=True)
 class Tokens:
-    """A tokenizer and the ids that the data path needs. Raises CallError for a tokenizer that lacks one."""
+    """A tokenizer and the ids that the data path needs. Raises CallError for a tokenizer that lacks one.
+
+    `system` is the system prompt that every conversation of the model begins with; "" = none.
+    """
 
     tokenizer: Any
+    system: str = ""
 
     def __post_init__(self) -> None:
         """Refuse a tokenizer without the special tokens."""
@@ -47,13 +56,13 @@ class Tokens:
         """Encode plain text; what looks like a special token in it stays text."""
         return list(_encoded(self.tokenizer, text))
 
-    def levels(self) -> tuple[int, ...]:
-        """Give the ids of the level words as they stand after an answer's prefix, worst first.
+    def levels(self, words: Sequence[str] = LEVELS) -> tuple[int, ...]:
+        """Give the ids of level words as they stand after an answer's prefix, in their order.
 
         Raises CallError when a word with its leading space is not exactly one token, or two words share one.
         """
         ids = []
-        for level in LEVELS:
+        for level in words:
             found = self.text(f" {level}")
             if len(found) != 1:
                 raise CallError(
