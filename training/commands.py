@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+import training.command_benchmark
 from dataset_builder.progress import progress_bar
 from schemas.errors import CallError
 from schemas.levels import LEVELS
@@ -44,6 +45,7 @@ def mount(app: typer.Typer) -> None:
     app.command("eval")(eval_command)
     app.command("features")(features_command)
     app.command("convert")(convert_command)
+    training.command_benchmark.mount(app)
 
 
 def train_command(
