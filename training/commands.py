@@ -55,7 +55,7 @@ def train_command(
 ) -> None:
     """Train the VQA² model on a corpus, stage by stage, and write a checkpoint folder."""
     given = load(recipe, TrainRecipe, overrides or [])
-    require_torch()
+    _require_torch()
     from training.train import train
 
     record = train(given, recipe.parent)
@@ -177,7 +177,7 @@ def features_command(
     if media_root and not corpora:
         raise CallError("--media-root is for a corpus")
     files = [] if corpora else _files(clips)
-    require_torch()
+    _require_torch()
     from dataset_builder.engine.choice import engine_of, part_of
     from dataset_builder.progress import tracker
     from training.precompute import Model, clips_of_corpus, clips_of_files, fill
@@ -250,7 +250,7 @@ def _number(value: float | None) -> str:
 
 
 def _loaded(model: Path) -> Checkpoint:
-    require_torch()
+    _require_torch()
     import torch
 
     from training.checkpoint import load_checkpoint
@@ -264,8 +264,7 @@ def _loaded(model: Path) -> Checkpoint:
     return checkpoint
 
 
-def require_torch() -> None:
-    """Raise CallError where what the commands of this package need is not installed."""
+def _require_torch() -> None:
     if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
         raise CallError(
             f'{missing[0]} is not installed: pip install "vqa2[train]". On a machine without a GPU first take the CPU '

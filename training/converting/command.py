@@ -37,9 +37,9 @@ def convert_command(
     """
     if target and (source != "auto" or kind):
         raise CallError("--to converts a folder of ours back: it goes with neither --from nor --kind")
-    from training.commands import require_torch
+    from training.commands import _require_torch
 
-    require_torch()
+    _require_torch()
     from training.converting.convert import convert, to_llava, to_slowfast
     from training.start import quiet
 
