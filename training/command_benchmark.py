@@ -157,7 +157,8 @@ def _print(outcome: Outcome) -> None:
     typer.echo(f"{called}: {outcome.n_scored} scored of {outcome.n_expected} expected, {outcome.listed} listed")
     if outcome.published is not None and outcome.published != outcome.n_expected:
         typer.echo(f"  the set publishes {outcome.published}: these numbers are of another release")
-    typer.echo(f"  lock {outcome.lock}" if outcome.lock else f"  no lock: {outcome.unlocked}")
+    lock = outcome.lock
+    typer.echo(f"  lock {lock.lock[:12]} of {lock.n} items" if lock else f"  no lock: {outcome.unlocked}")
     if outcome.metrics:
         _print_agreement(outcome.metrics, "")
         for name, found in outcome.parts.items():

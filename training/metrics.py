@@ -250,7 +250,7 @@ def _refitted(x: Values, y: Values, start: tuple[float, ...]) -> tuple[float, fl
     shift = min(max((x.mean() - start[2]) / width, -6.0), 6.0)
     steep = math.log(min(max(x.std() / width, 0.05), 50.0))
     simplex = [[shift, steep], [shift + 0.5, steep], [shift, steep + 0.5]]
-    options = {"initial_simplex": simplex, "xatol": 1e-3, "fatol": 1e-8, "maxfev": 300}
+    options = {"initial_simplex": simplex, "xatol": 0.05, "fatol": 1e-6, "maxfev": 200}
     left = float(minimize(unexplained, simplex[0], method="Nelder-Mead", options=options).fun)
     return math.sqrt(max(0.0, 1 - left)), math.sqrt(max(0.0, left)) * float(y.std())
 

@@ -45,14 +45,17 @@ def lock_of(
         sha256 = _sha256(item, digests) or spoken_for.get(item.id)
         if sha256 is None and known is None:
             return None
-        raw = item.raw if isinstance(item, ScoredItem) else OPEN_ENDED if item.right is None else float(item.right)
+        raw = (
+            float(item.raw) if isinstance(item, ScoredItem) else OPEN_ENDED if item.right is None else float(item.right)
+        )
         # A clip that neither we nor the lock know is told as one that only this set holds.
         clips.append(LockedClip(id=item.id, sha256=sha256 or "0" * 64, raw=raw))
     clips.sort(key=lambda clip: clip.id)
     scale = found.scale
-    scales = (
-        [LockedScale(source=name, lo=scale.lo, hi=scale.hi, direction=scale.direction, mode="nominal")] if scale else []
-    )
+    scales = []
+    if scale:  # floats, whatever the source wrote: a lock that is read back must have the digest that it had
+        lo, hi = float(scale.lo), float(scale.hi)
+        scales.append(LockedScale(source=name, lo=lo, hi=hi, direction=scale.direction, mode="nominal"))
     called = f"{name}/{found.part}" if found.part else name
     return BenchmarkLock(
         name=called, config=name, split="test", n=len(clips), scales=scales, encode=seen.encode(clips), clips=clips
