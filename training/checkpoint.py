@@ -10,16 +10,16 @@ from typing import Any
 import msgspec
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
-from transformers import AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer
 
 from dataset_builder.corpus import replacing
 from schemas.errors import CallError
 from schemas.levels import LEVELS, WEIGHTS
 from schemas.sample import MOTION
 from stages.wording.prompts import PUBLISHED, SHORT
-from training.config import VQA2Config
+from training.config import MotionConfig
 from training.feeds import Feed
-from training.model import VQA2ForConditionalGeneration
+from training.model import model_class
 from training.preset import Preset
 from training.slowfast import SlowFastFast
 from training.tokens import Tokens
@@ -75,16 +75,16 @@ class Block(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model with all that asking it needs."""
+    """A model of the family with all that asking it needs."""
 
-    model: VQA2ForConditionalGeneration
+    model: Any
     tokens: Tokens
     block: Block
 
     @property
-    def config(self) -> VQA2Config:
+    def config(self) -> MotionConfig:
         """The model's configuration."""
-        config: VQA2Config = self.model.config
+        config: MotionConfig = self.model.config
         return config
 
 
@@ -116,7 +116,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     _require(folder)
     try:
         block = msgspec.json.decode((folder / BLOCK).read_bytes(), type=Block)
-        model, told = VQA2ForConditionalGeneration.from_pretrained(
+        model, told = model_class(_config(folder)).from_pretrained(
             folder, local_files_only=True, use_safetensors=True, output_loading_info=True
         )
         tokens = Tokens(AutoTokenizer.from_pretrained(folder, local_files_only=True), block.system)
@@ -129,14 +129,14 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     return Checkpoint(model.eval(), tokens, block)
 
 
-def load_extractor(folder: Path) -> tuple[VQA2Config, SlowFastFast | None]:
+def load_extractor(folder: Path) -> tuple[MotionConfig, SlowFastFast | None]:
     """Read a checkpoint's configuration and its motion extractor, None where that is a rule, and none of the rest.
 
     Raises CallError when the folder is no checkpoint, or cannot be read.
     """
     _require(folder)
     try:
-        config = VQA2Config.from_pretrained(folder, local_files_only=True)
+        config = _config(folder)
         if config.motion_extractor == "frame_stats":
             return config, None
         state: dict[str, Tensor] = {}
@@ -148,6 +148,13 @@ def load_extractor(folder: Path) -> tuple[VQA2Config, SlowFastFast | None]:
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise CallError(f"{folder}: the model folder cannot be read: {error}") from None
     return config, extractor.eval()
+
+
+def _config(folder: Path) -> MotionConfig:
+    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    if not isinstance(config, MotionConfig):
+        raise CallError(f"{folder}: holds a model of the type {config.model_type!r}, which reads no motion")
+    return config
 
 
 def _require(folder: Path) -> None:

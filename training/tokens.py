@@ -56,6 +56,20 @@ class Tokens:
         """Encode plain text; what looks like a special token in it stays text."""
         return list(_encoded(self.tokenizer, text))
 
+    def piece(self, piece: str) -> list[int]:
+        """Encode a special token of the tokenizer, or else plain text."""
+        return [self.id(piece)] if piece in self._specials else self.text(piece)
+
+    @functools.cached_property
+    def _specials(self) -> frozenset[str]:
+        added = self.tokenizer.added_tokens_decoder.values()
+        return frozenset(SPECIALS).union(str(token) for token in added if token.special)
+
+    def require(self, specials: Iterable[str]) -> None:
+        """Raise CallError for a tokenizer that lacks one of these special tokens."""
+        if missing := [special for special in specials if special not in self._specials]:
+            raise CallError(f"the tokenizer has no special token {missing[0]!r}: take the one of the backbone")
+
     def levels(self, words: Sequence[str] = LEVELS) -> tuple[int, ...]:
         """Give the ids of level words as they stand after an answer's prefix, in their order.
 
@@ -81,8 +95,8 @@ def _encoded(tokenizer: Any, text: str) -> tuple[int, ...]:
     return tuple(tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"])
 
 
-def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Tokens:
-    """Train a byte-level BPE on `texts`; deterministic. The special tokens come first."""
+def train_tokenizer(texts: Iterable[str], vocabulary: int, specials: Iterable[str] = ()) -> Tokens:
+    """Train a byte-level BPE on `texts`; deterministic. The special tokens come first, then a backbone's `specials`."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
@@ -90,7 +104,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Tokens:
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
-        special_tokens=list(SPECIALS),
+        special_tokens=[*SPECIALS, *specials],
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
