@@ -28,7 +28,7 @@ Answer: {answer}
 
 Reply with the grade alone, in the form Score: N"""
 """Our words for the three grades that Q-Bench-Video defines."""
-_SCORE = re.compile(r"score:?\s*\**\s*([012])\b|^\s*([012])\s*$", re.IGNORECASE | re.MULTILINE)
+_SCORE = re.compile(r"score\W{0,8}([012])(?![\d/]|\.\d)|\A\s*([012])\s*\Z", re.IGNORECASE)
 
 
 class Judged(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
