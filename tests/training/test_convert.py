@@ -1,6 +1,7 @@
 """Checkpoints of the original layout, into our folders and back, and scored as upstream scores them."""
 
 import json
+import math
 import os
 import pickle
 import shutil
@@ -14,12 +15,15 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from schemas.errors import CallError
+from schemas.recipe import TrainRecipe, load
 from schemas.sample import IMAGE, MOTION, VIDEO, Turn
-from tests.training.conftest import write_clip
+from tests.training.conftest import write_clip, write_recipe
 from tests.training.original_layout import SIZE, SYSTEM, Original, make_original, make_slowfast, tokenizer
 from training.checkpoint import BLOCK, Checkpoint, load_checkpoint, load_extractor
+from training.config import VQA2Config
 from training.conversation import encode, encode_open
 from training.converting.convert import ORIGINAL, SLOW_PATH, convert, from_llava, to_llava, to_slowfast
+from training.converting.layout import expected, geometry
 from training.converting.scorers import KINDS, Kind, kind_of
 from training.converting.slowfast import HEAD, fast_shapes, slow_shapes
 from training.dataset import Collator, Example
@@ -27,6 +31,7 @@ from training.feeds import Feed, read_feed
 from training.score import score_clips
 from training.start import initial_extractor
 from training.tokens import Tokens
+from training.train import train
 from vqa2 import app
 
 UGC = (
@@ -355,6 +360,40 @@ def test_the_released_towers_layers_are_those_without_the_last(copy: Path, tmp_p
     (copy / "config.json").write_text(json.dumps({**config, "mm_vision_tower": "google/siglip-so400m-patch14-384"}))
     with pytest.raises(CallError, match=rf"{24 * 16} missing: \S+encoder.layers.10.layer_norm1.bias"):
         convert(copy, tmp_path / "ours")
+
+
+def test_the_names_of_the_released_size_add_up_to_its_parameters() -> None:
+    """Their pages state 8.08 B; the configuration is Qwen2-7B's, with LLaVA-OneVision's tower."""
+    described = {
+        "vocab_size": 152064,
+        "hidden_size": 3584,
+        "intermediate_size": 18944,
+        "num_hidden_layers": 28,
+        "num_attention_heads": 28,
+        "num_key_value_heads": 4,
+        "rope_theta": 1e6,
+        "mm_vision_tower": "google/siglip-so400m-patch14-384",
+    }
+    shapes = expected(VQA2Config(**geometry(described, Path(), 2000)), head=True)
+    assert round(sum(math.prod(shape) for shape in shapes.values()) / 1e9, 2) == 8.08
+    assert shapes["model.slowfast_projector.0.weight"] == (3584, 256)
+    assert shapes["model.vision_tower.vision_tower.vision_model.encoder.layers.25.mlp.fc1.weight"] == (4304, 1152)
+
+
+def test_a_converted_model_trains_and_goes_back(converted: Path, corpus: Path, tmp_path: Path) -> None:
+    stage = {"name": "own", "configs": ["stage2-ugc"], "train": ["motion_projector", "llm"], "steps": 3, "batch": 1}
+    recipe = write_recipe(corpus, out="model", model=str(converted), stages=[{**stage, "lr": 0.01}])
+    train(load(recipe, TrainRecipe), corpus)
+    assert load_checkpoint(corpus / "model").block == load_checkpoint(converted).block
+    shutil.copyfile(converted / SLOW_PATH, corpus / "model" / SLOW_PATH)
+    shutil.copytree(converted / ORIGINAL, corpus / "model" / ORIGINAL)
+    to_llava(corpus / "model", tmp_path / "back")
+    to_llava(converted, tmp_path / "was")
+    back, was = raw(tmp_path / "back"), raw(tmp_path / "was")
+    assert back.keys() == was.keys()
+    changed = {name for name in was if back[name] != was[name]}
+    assert "model.slowfast_projector.0.weight" in changed
+    assert not any(name.startswith(("model.slowfast.feature", "model.vision", "model.mm_")) for name in changed)
 
 
 def test_released_models_are_told_by_name() -> None:
