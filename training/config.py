@@ -6,7 +6,7 @@ Annotations are evaluated here: `strict` validates no field whose type it is giv
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from huggingface_hub.dataclasses import strict
 from transformers import AutoConfig, LlavaOnevisionConfig, Qwen2_5_VLConfig, Qwen3VLConfig
@@ -47,6 +47,12 @@ class MotionConfig:
     """How presets call it."""
     specials: ClassVar[tuple[str, ...]] = ()
     """Special tokens that its prompts hold besides those of the whole family."""
+    if TYPE_CHECKING:  # what the stock configurations have
+        model_type: ClassVar[str]
+        text_config: ClassVar[Any]
+        vision_config: ClassVar[Any]
+        image_token_id: ClassVar[int]
+        video_token_id: ClassVar[int]
 
     motion_token_index: int = 151648
     motion_extractor: Literal["slowfast", "frame_stats"] = "slowfast"

@@ -28,7 +28,7 @@ from training.tokens import Tokens
 
 PRESETS = ["tiny", "tiny-qwen2.5-vl", "tiny-qwen3-vl"]
 FRAMES = 8
-CLOSE = {"rtol": 0, "atol": 1e-4}
+CLOSE: dict[str, Any] = {"rtol": 0, "atol": 1e-4}
 
 
 @pytest.fixture(scope="module", params=PRESETS)

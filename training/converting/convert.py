@@ -16,7 +16,6 @@ from typing import Any, Literal
 
 import msgspec
 import torch
-from huggingface_hub.errors import StrictDataclassError
 from safetensors.torch import load_file
 from transformers import AddedToken, AutoTokenizer, Qwen2Config
 
@@ -196,9 +195,10 @@ def _refuse(given: Path, out: Path) -> None:
 
 def _config(given: Path, preset: Preset, tokens: Tokens) -> VQA2Config:
     try:
-        config: VQA2Config = model_config(preset, tokens)
+        config = model_config(preset, tokens)
+        assert isinstance(config, VQA2Config)  # the preset names no other backbone
         layout.expected(config, head=True)  # a model of such a configuration can be built
-    except (StrictDataclassError, ValueError, TypeError, RuntimeError, ZeroDivisionError) as error:
+    except (CallError, ValueError, TypeError, RuntimeError, ZeroDivisionError) as error:
         told = str(error).strip().splitlines()[0]
         raise CallError(f"{given / 'config.json'}: describes no model that can be built: {told}") from None
     return config

@@ -39,12 +39,12 @@ class MotionProjector(nn.Module):
         return out
 
 
-class MotionModel(nn.Module):
+class MotionModel:
     """The part of a model without its head that reads motion."""
 
     if TYPE_CHECKING:
         config: Any
-        dtype: torch.dtype
+        dtype: Any
         post_init: Any
 
     def __init__(self, config: MotionConfig) -> None:
