@@ -7,25 +7,62 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import numpy as np
 import pytest
 import torch
 from msgspec.structs import replace
+from PIL import Image
+from safetensors.torch import load_file, save_file
 from torch import Tensor
-from transformers import AutoConfig, AutoModelForImageTextToText
+from transformers import (
+    AutoConfig,
+    AutoModelForImageTextToText,
+    LlavaOnevisionConfig,
+    LlavaOnevisionForConditionalGeneration,
+    Qwen2_5_VLConfig,
+    Qwen2_5_VLForConditionalGeneration,
+    Qwen3VLConfig,
+    Qwen3VLForConditionalGeneration,
+)
 
+from dataset_builder.video import MediaError
 from schemas.errors import CallError
+from schemas.frames import key_frame_step
 from schemas.levels import LEVELS
+from schemas.recipe import TrainRecipe, load
 from schemas.sample import IMAGE, MOTION, VIDEO, Turn
-from training.config import MotionConfig, PatchedConfig
+from tests.training.conftest import (
+    EVERYTHING,
+    scored,
+    video_ref,
+    write_clip,
+    write_recipe,
+    write_samples,
+)
+from tests.training.conftest import sample as sample_of
+from training.checkpoint import load_checkpoint
+from training.config import CONFIGS, MotionConfig, PatchedConfig
 from training.conversation import encode, encode_open
 from training.dataset import Collator, Example
+from training.features import FeatureCache
 from training.feeds import Feed
+from training.frames import key_frame_pixels, patched
 from training.model import model_class
+from training.models.qwen_vl import real_patches
+from training.precompute import Model, clips_of_files, fill
 from training.preset import load_preset
 from training.schedule import PARTS
+from training.score import score_clips
 from training.start import initial_model, initial_tokens, model_config
 from training.tokens import Tokens
+from training.train import train
 
+STOCK: dict[str, Any] = {
+    "llava-onevision": (LlavaOnevisionConfig, LlavaOnevisionForConditionalGeneration),
+    "qwen2.5-vl": (Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration),
+    "qwen3-vl": (Qwen3VLConfig, Qwen3VLForConditionalGeneration),
+}
 PRESETS = ["tiny", "tiny-qwen2.5-vl", "tiny-qwen3-vl"]
 FRAMES = 8
 CLOSE: dict[str, Any] = {"rtol": 0, "atol": 1e-4}
@@ -366,3 +403,162 @@ def test_a_preset_of_what_there_is_not_is_refused(
 
 def test_the_level_words_are_whole(words: Tokens) -> None:
     assert len(words.levels()) == len(LEVELS)
+
+
+@torch.inference_mode()
+def test_stock_weights_load_whole_and_give_stock_answers(geometry: MotionConfig, words: Tokens, tmp_path: Path) -> None:
+    stock_config, stock_class = STOCK[geometry.backbone]
+    ids = {n: getattr(geometry, n) for n in ("image_token_id", "video_token_id")}
+    if not isinstance(geometry, PatchedConfig):
+        ids = {name.replace("_id", "_index"): token for name, token in ids.items()}
+    parts = {n: getattr(geometry, n).to_dict() for n in ("vision_config", "text_config")}
+    torch.manual_seed(2)
+    stock = stock_class(stock_config(**parts, **ids)).eval()
+    stock.save_pretrained(tmp_path)
+    model, info = model_class(geometry).from_pretrained(tmp_path, config=geometry, output_loading_info=True)
+    assert {key.split(".")[1] for key in info["missing_keys"]} == {"motion_projector"}
+    assert not info["unexpected_keys"]
+    samples = [[image(1), video(geometry, 2, keys=3, frames=0)], [video(geometry, 3, frames=0)]]
+    inputs = batch(geometry, words, *samples)
+    given = dict(inputs)
+    if isinstance(geometry, PatchedConfig):
+        given["mm_token_type_ids"] = model.model.token_types(inputs["input_ids"])
+        for pixels, grids in (("pixel_values", "image_grid_thw"), ("pixel_values_videos", "video_grid_thw")):
+            given[pixels], given[grids] = real_patches(inputs[pixels], inputs[grids])
+        if geometry.times_steps:
+            given["second_per_grid_ts"] = inputs["second_per_grid_ts"].flatten()
+    else:  # stock takes no masks, and as many pictures in each sample
+        del given["image_mask"], given["frame_mask"]
+        given, inputs = (_first_video(batch(geometry, words, samples[1]), keep) for keep in (False, True))
+    torch.testing.assert_close(last(model.eval(), inputs), last(stock, given), rtol=0, atol=1e-5)
+
+
+def _first_video(inputs: dict[str, Any], mask: bool) -> dict[str, Any]:
+    return {name: value for name, value in inputs.items() if mask or name != "frame_mask"}
+
+
+def test_qwen25_weights_from_before_its_parts_were_nested_load_whole(tmp_path: Path) -> None:
+    """The published files name the language model `model.` and the tower `visual.`; motion stays where it is."""
+    given = load_preset("tiny-qwen2.5-vl")
+    words = initial_tokens(given, ["good"])
+    model = initial_model(given, model_config(given, words), 0)
+    model.save_pretrained(tmp_path)
+    weights = tmp_path / "model.safetensors"
+    old = {
+        name.replace("model.visual.", "visual.").replace("model.language_model.", "model."): tensor
+        for name, tensor in load_file(weights).items()
+    }
+    assert {"visual.patch_embed.proj.weight", "model.layers.0.mlp.up_proj.weight"} < old.keys()
+    save_file(old, weights, metadata={"format": "pt"})
+    again, info = AutoModelForImageTextToText.from_pretrained(tmp_path, output_loading_info=True)
+    assert (list(info["missing_keys"]), list(info["unexpected_keys"])) == ([], [])
+    kept = model.state_dict()
+    assert all(torch.equal(tensor, kept[name]) for name, tensor in again.state_dict().items())
+
+
+NATIVE = {"qwen2.5-vl": (14, 56 * 56, 28 * 28 * 20), "qwen3-vl": (16, 64 * 64, 32 * 32 * 20)}
+"""Patch, and the fewest and most pixels of a picture."""
+
+
+def native(backbone: str) -> Any:
+    """Make a configuration that keeps the shape of pictures."""
+    patch, fewest, most = NATIVE[backbone]
+    vision = {"patch_size": patch, "spatial_merge_size": 2, "temporal_patch_size": 2}
+    return CONFIGS[backbone](vision_config=vision, key_frames="native", min_pixels=fewest, max_pixels=most)
+
+
+@pytest.mark.parametrize("backbone", list(NATIVE))
+@pytest.mark.parametrize("shape", [(120, 200), (30, 41), (333, 64), (112, 112), (97, 640)])
+def test_pictures_equal_those_of_hugging_face(backbone: str, shape: tuple[int, int]) -> None:
+    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+    config = native(backbone)
+    patch, fewest, most = NATIVE[backbone]
+    picture = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    processor = Qwen2VLImageProcessorPil(
+        patch_size=patch,
+        size={"shortest_edge": fewest, "longest_edge": most},
+        image_mean=list(config.picture_mean),
+        image_std=list(config.picture_std),
+    )
+    theirs = processor(Image.fromarray(picture), return_tensors="pt")
+    small = key_frame_pixels(picture, config)
+    assert theirs["image_grid_thw"].tolist() == [[1, small.shape[1] // patch, small.shape[2] // patch]]
+    torch.testing.assert_close(patched(small[None], config), theirs["pixel_values"], rtol=0, atol=2e-6)
+    pieces = config.image_pieces(*small.shape[1:])
+    assert dict(pieces)[IMAGE] * 4 == len(theirs["pixel_values"])
+
+
+def test_a_step_of_a_video_holds_two_key_frames_and_the_last_is_repeated() -> None:
+    config = native("qwen2.5-vl")
+    three = torch.randint(0, 256, (3, 3, 56, 84), dtype=torch.uint8)
+    first, second, third = (patched(frame[None], config).unflatten(1, (3, 2, 14, 14)) for frame in three)
+    cut = patched(three, config).unflatten(1, (3, 2, 14, 14))
+    assert len(cut) == 2 * len(first)
+    assert torch.equal(cut[: len(first), :, 0], first[:, :, 0])
+    assert torch.equal(cut[: len(first), :, 1], second[:, :, 1])
+    assert torch.equal(cut[len(first) :], third)
+
+
+def test_a_mere_line_is_no_picture() -> None:
+    with pytest.raises(MediaError, match="a picture of 402 x 2 is too long and thin"):
+        key_frame_pixels(np.zeros((2, 402, 3), np.uint8), native("qwen3-vl"))
+
+
+@pytest.mark.parametrize(("count", "fps"), [(1, 25.0), (2, 25.0), (5, 23.976), (4, 0.4)])
+def test_qwen3_is_told_the_times_that_hugging_face_tells(count: int, fps: float) -> None:
+    from transformers.models.qwen3_vl.processing_qwen3_vl import Qwen3VLProcessor
+
+    indices = [i * key_frame_step(fps) for i in range(count)]
+    theirs = Qwen3VLProcessor._calculate_timestamps(None, indices, fps)  # type: ignore[arg-type]
+    pieces = native("qwen3-vl").video_pieces(count, 64, 64, fps)
+    assert [text for text, _ in pieces if "seconds" in text] == [f"<{time:.1f} seconds>" for time in theirs]
+    assert [times for text, times in pieces if text == VIDEO] == [4] * len(theirs)
+
+
+def test_qwen25_is_told_how_long_a_step_lasts() -> None:
+    assert native("qwen2.5-vl").seconds_of_step(25.0) == 2
+    assert native("qwen2.5-vl").seconds_of_step(23.976) == pytest.approx(2 * 24 / 23.976)
+
+
+@pytest.mark.parametrize("preset", PRESETS, indirect=True)
+def test_a_model_is_trained_read_back_and_asked_of_a_corpus_with_two_videos(preset: str, corpus: Path) -> None:
+    """Key frames keep their shape where the backbone can; a clip of 3 frames has no motion."""
+    write_clip(corpus / "media" / "short.mp4", 1, frames=3)
+    short = video_ref("short", frames=3, key_frames=1, motion_frames=0)
+    question = f"First: {VIDEO} {MOTION} Second: {VIDEO} Which is better?"
+    two = replace(
+        sample_of("stage3-mix", video_ref("clip0"), f"{VIDEO} {MOTION} x", "The first."),
+        turns=[Turn(role="user", text=question), Turn(role="assistant", text="The first.")],
+        media=[video_ref("clip0"), short],
+    )
+    write_samples(corpus, "stage3-mix", "train", [two, scored(video_ref("clip1"), 0.4)])
+    given = load_preset(preset)
+    if given.backbone != "llava-onevision":
+        large = {"key_frames": "native", "min_pixels": 32 * 32, "max_pixels": 96 * 96}
+        given = replace(given, model={**given.model, **large})
+    (corpus / "own.yaml").write_bytes(msgspec.yaml.encode(given))
+    stages = [{"name": "both", "configs": ["stage3-mix"], "train": EVERYTHING, "steps": 3, "batch": 2, "lr": 0.002}]
+    recipe = write_recipe(corpus, preset="own.yaml", stages=stages, gradient_checkpointing=True)
+    record = train(load(recipe, TrainRecipe), corpus)
+    assert record["stages"][0]["samples"] == 2
+    checkpoint = load_checkpoint(corpus / "model")
+    assert checkpoint.config.backbone == given.backbone
+    clips = [corpus / "media" / name for name in ("clip0.mp4", "short.mp4", "still.png")]
+    rows = list(score_clips(checkpoint, clips, batch=3))
+    assert all(row.error is None for row in rows), rows
+    found, _ = clips_of_files(corpus / "cache", clips[:2])
+    fill(corpus / "cache", found, Model(corpus / "model"), key_frames=True)
+    cache = FeatureCache(corpus / "cache", checkpoint.config, None, "vqa2 features")
+    assert [row.score for row in score_clips(checkpoint, clips[:2], batch=3, cache=cache)] == [
+        row.score for row in score_clips(checkpoint, clips[:2], batch=3)
+    ]
+
+
+@pytest.mark.full
+def test_compiled_it_gives_the_same(model: Any, geometry: MotionConfig, words: Tokens) -> None:
+    inputs = batch(geometry, words, *mixed(geometry))
+    expected = last(model, inputs)
+    torch._dynamo.reset()
+    torch.testing.assert_close(last(torch.compile(model), inputs), expected, **CLOSE)
+    torch._dynamo.reset()
