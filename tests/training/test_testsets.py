@@ -12,6 +12,7 @@ import training.testsets
 from dataset_builder.sources import Example
 from schemas.errors import CallError
 from schemas.plugins import load_plugin, plugin_names
+from tests.conftest import Cli
 from tests.dataset_builder.test_sources import write_example
 from training.testsets import About, Items, QuestionItem, ScoredItem
 from training.testsets._questions import prompt_of
@@ -242,3 +243,14 @@ def test_prompts_show_what_is_fed() -> None:
     assert order == sorted(order)
     mixed = prompt_of(item, [(7, 188), (1, 0)])
     assert (mixed.count("<video>"), mixed.count("<motion>")) == (2, 1)
+
+
+def test_list_shows_them_and_the_page_says_the_same_counts(vqa2: Cli, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text('"""My own set."""\n')
+    found = json.loads(vqa2("list", "testsets", "--json", "--plugins", tmp_path).stdout)["testsets"]
+    assert found.keys() == {*plugin_names(training.testsets), "mine"}
+    page = (Path(__file__).parents[2] / "docs" / "testsets.md").read_text(encoding="utf-8")
+    for name in plugin_names(training.testsets):
+        (row,) = [line for line in page.splitlines() if line.startswith(f"| `{name}` |")]
+        for count in load_plugin(training.testsets, name).ABOUT.expected.values():
+            assert f"{count:,}" in row
