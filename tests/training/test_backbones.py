@@ -556,9 +556,11 @@ def test_a_model_is_trained_read_back_and_asked_of_a_corpus_with_two_videos(pres
 
 
 @pytest.mark.full
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # torch's own compiler still asks for it
 def test_compiled_it_gives_the_same(model: Any, geometry: MotionConfig, words: Tokens) -> None:
     inputs = batch(geometry, words, *mixed(geometry))
     expected = last(model, inputs)
     torch._dynamo.reset()
-    torch.testing.assert_close(last(torch.compile(model), inputs), expected, **CLOSE)
+    traced = torch.compile(model, backend="aot_eager")  # all of the compiler but its code generation, for time's sake
+    torch.testing.assert_close(last(traced, inputs), expected, **CLOSE)
     torch._dynamo.reset()

@@ -288,7 +288,7 @@ class VQA2Qwen3ForConditionalGeneration(QwenMotionGeneration, Qwen3VLForConditio
 def _register_renames() -> None:
     """Have checkpoints from before Transformers nested Qwen2.5-VL's parts renamed, as its own class does.
 
-    Its own rule takes all of `model.` but those parts for the language model, and so would take motion.
+    Its own rule takes all of `model.` but those parts for the language model, of which motion is none.
     """
     renames = [
         WeightRenaming("^visual", "model.visual"),
