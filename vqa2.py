@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 
@@ -27,6 +28,8 @@ for package in (dataset_builder, annotation, training, hub_sync, schemas):
     package.commands.mount(app)
 # `diff` takes published corpora too, which the packages below `hub_sync` know nothing of.
 dataset_builder.comparing.command.resolvers.append(hub_sync.commands.folder_of_name)
+# `list` shows what is to be tested on, too.
+dataset_builder.commands.more_kinds["testsets"] = lambda: importlib.import_module("training.testsets")
 
 
 @app.callback()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any
 
 import orjson
@@ -18,6 +20,9 @@ import dataset_builder.preflight.command
 import dataset_builder.report.command
 import dataset_builder.signal.command
 import dataset_builder.streaming.command
+
+more_kinds: dict[str, Callable[[], ModuleType]] = {}
+"""Kinds of plug-ins of the packages above this one, which `vqa2 list` shows: how each package is imported."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")]
 Plugins = Annotated[
@@ -267,12 +272,12 @@ def sheet(
 
 
 def list_plugins(
-    kind: Annotated[str | None, typer.Argument(help="sources, stages, distortions or exporters.")] = None,
+    kind: Annotated[str | None, typer.Argument(help="sources, stages, distortions, exporters or testsets.")] = None,
     about: Annotated[bool, typer.Option("--about", help="All that is known of the sources, as Markdown.")] = False,
     plugins: Plugins = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the sources, stages, distortions and exporters there are."""
+    """List the sources, stages, distortions, exporters and test sets there are."""
     import difflib
 
     import dataset_builder.distortions
@@ -295,6 +300,7 @@ def list_plugins(
         "stages": stages,
         "distortions": dataset_builder.distortions,
         "exporters": dataset_builder.exporters,
+        **{name: package() for name, package in more_kinds.items()},
     }
     if kind is not None and kind not in packages:
         near = difflib.get_close_matches(kind, packages, 1)

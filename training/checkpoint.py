@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
-from transformers import AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer
 
 from dataset_builder.corpus import replacing
 from schemas.errors import CallError
 from schemas.levels import LEVELS, WEIGHTS
+from schemas.sample import MOTION
 from stages.wording.prompts import PUBLISHED, SHORT
-from training.config import VQA2Config
+from training.config import MotionConfig
 from training.feeds import Feed
-from training.model import VQA2ForConditionalGeneration
+from training.model import model_class
 from training.preset import Preset
 from training.slowfast import SlowFastFast
 from training.tokens import Tokens
@@ -32,8 +33,8 @@ EXTRACTOR = "model.motion_extractor."
 class Scoring(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How this model is asked for a score: it belongs to the checkpoint, since another wording scores otherwise.
 
-    Each prompt is followed by its prefix, and the next token's logits at `level_tokens` (ids, worst level first) are
-    weighed by `weights`.
+    Each prompt is followed by its prefix, and the next token's logits at `level_tokens` (ids of the words `levels`,
+    worst first) are weighed by `weights`. A video prompt without `<motion>` is asked of the key frames alone.
     """
 
     video_prompt: str
@@ -51,31 +52,39 @@ class Scoring(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
             return self.image_prompt
         return self.video_prompt if feed.motion is not None else self.video_prompt_without_motion
 
+    def shown(self, feed: Feed) -> Feed:
+        """Give what the prompt shows of one clip or image."""
+        return feed if MOTION in self.question(feed) else replace(feed, motion=None)
+
     def prefix(self, feed: Feed) -> str:
         """Give the beginning of the answer, up to the level word."""
         return self.image_prefix if feed.kind == "image" else self.video_prefix
 
 
 class Block(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The file `vqa2.json`: the scoring block, and the preset and seed that the untrained model is made of again."""
+    """The file `vqa2.json`: the scoring block, and the preset and seed that the untrained model is made of again.
+
+    `system` is the system prompt of the model's conversations, "" = none.
+    """
 
     scoring: Scoring
     preset: Preset
     seed: int
+    system: str = ""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model with all that asking it needs."""
+    """A model of the family with all that asking it needs."""
 
-    model: VQA2ForConditionalGeneration
+    model: Any
     tokens: Tokens
     block: Block
 
     @property
-    def config(self) -> VQA2Config:
+    def config(self) -> MotionConfig:
         """The model's configuration."""
-        config: VQA2Config = self.model.config
+        config: MotionConfig = self.model.config
         return config
 
 
@@ -103,27 +112,31 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, record: dict[str, Any]
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:
-    """Read a checkpoint folder that `vqa2 train` wrote. Raises CallError when it is none."""
+    """Read a checkpoint folder of `vqa2 train` or `vqa2 convert`. Raises CallError when it is none."""
     _require(folder)
     try:
         block = msgspec.json.decode((folder / BLOCK).read_bytes(), type=Block)
-        model = VQA2ForConditionalGeneration.from_pretrained(folder, local_files_only=True)
-        tokens = Tokens(AutoTokenizer.from_pretrained(folder, local_files_only=True))
+        model, told = model_class(_config(folder)).from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, output_loading_info=True
+        )
+        tokens = Tokens(AutoTokenizer.from_pretrained(folder, local_files_only=True), block.system)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise CallError(f"{folder}: the model folder cannot be read: {error}") from None
-    if list(tokens.levels()) != block.scoring.level_tokens:
+    if wrong := sorted([*told["missing_keys"], *told["unexpected_keys"]]):
+        raise CallError(f"{folder}: {len(wrong)} tensors are missing or of another model, as {wrong[0]}")
+    if list(tokens.levels(block.scoring.levels)) != block.scoring.level_tokens:
         raise CallError(f"{folder}: the tokenizer's level tokens are not those of {BLOCK}: take both from one run")
     return Checkpoint(model.eval(), tokens, block)
 
 
-def load_extractor(folder: Path) -> tuple[VQA2Config, SlowFastFast | None]:
+def load_extractor(folder: Path) -> tuple[MotionConfig, SlowFastFast | None]:
     """Read a checkpoint's configuration and its motion extractor, None where that is a rule, and none of the rest.
 
     Raises CallError when the folder is no checkpoint, or cannot be read.
     """
     _require(folder)
     try:
-        config = VQA2Config.from_pretrained(folder, local_files_only=True)
+        config = _config(folder)
         if config.motion_extractor == "frame_stats":
             return config, None
         state: dict[str, Tensor] = {}
@@ -137,9 +150,20 @@ def load_extractor(folder: Path) -> tuple[VQA2Config, SlowFastFast | None]:
     return config, extractor.eval()
 
 
+def _config(folder: Path) -> MotionConfig:
+    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    if not isinstance(config, MotionConfig):
+        raise CallError(f"{folder}: holds a model of the type {config.model_type!r}, which reads no motion")
+    return config
+
+
 def _require(folder: Path) -> None:
     if not (folder / BLOCK).is_file():
         siblings = [p.name for p in folder.parent.iterdir() if p.is_dir()] if folder.parent.is_dir() else []
         near = difflib.get_close_matches(folder.name, [s for s in siblings if s != folder.name], 1)
-        hint = f"; did you mean {str(folder.with_name(near[0]))!r}?" if near else "; `vqa2 train` writes one"
+        hint = (
+            f"; did you mean {str(folder.with_name(near[0]))!r}?"
+            if near
+            else "; `vqa2 train` writes one, `vqa2 convert` too"
+        )
         raise CallError(f"{folder}: no model folder (it has no {BLOCK}){hint}")

@@ -19,8 +19,8 @@ from dataset_builder.video import DenseForm, MediaError, read_clip
 from schemas.errors import CallError, DataError
 from schemas.frames import motion_frame_count
 from training.cache import Entry, Method, write_new
-from training.features import KeyFrames, motion_features, packed_key_frames, weights_digest
-from training.frames import small_key_frame
+from training.features import key_frames_of, motion_features, packed_key_frames, weights_digest
+from training.frames import KeyFrameForm, small_key_frame
 from training.slowfast import SlowFastFast
 
 MOTION, KEY_FRAMES = "motion", "key_frames"
@@ -43,11 +43,9 @@ def compute_clip(item: Item) -> Item:
     form = DenseForm(**motion.params["dense"]) if motion else None
     files: dict[str, int] = {}
     if pictures:
-        small = partial(small_key_frame, size=pictures.params["size"], form=pictures.params["form"])
-        clip = read_clip(path, form, each_key=small)
-        if not clip.keys:
-            raise MediaError("no frame decodes")
-        entry = packed_key_frames(KeyFrames(torch.stack(clip.keys), clip.frames, clip.fps))
+        how = {name: pictures.params[name] for name in KeyFrameForm.__annotations__ if name in pictures.params}
+        clip = read_clip(path, form, each_key=partial(small_key_frame, form=KeyFrameForm(**how)))
+        entry = packed_key_frames(key_frames_of(clip))
         files |= write_new(root, pictures, sha256, entry)
         dense = clip.dense
     else:

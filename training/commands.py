@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+import training.command_benchmark
 from dataset_builder.progress import progress_bar
 from schemas.errors import CallError
 from schemas.levels import LEVELS
 from schemas.recipe import TrainRecipe, load
 from schemas.record import SPLITS
+from training.converting.command import convert_command
 
 if TYPE_CHECKING:
     from schemas.lock import MetricReport
@@ -42,6 +44,8 @@ def mount(app: typer.Typer) -> None:
     app.command("score")(score_command)
     app.command("eval")(eval_command)
     app.command("features")(features_command)
+    app.command("convert")(convert_command)
+    training.command_benchmark.mount(app)
 
 
 def train_command(

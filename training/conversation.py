@@ -9,6 +9,11 @@ from dataclasses import dataclass
 from schemas.sample import PLACEHOLDERS, Turn
 from training.tokens import TURN_END, TURN_START, Tokens
 
+MediaToken = tuple[str, int | Sequence[tuple[str, int]]]
+MediaTokens = Sequence[MediaToken]
+"""Placeholders in order, and what stands for each: so many of its own token, or pieces of text and special tokens with
+how often each stands there."""
+
 NO_LOSS = -100
 """The label of a token that is not learnt (torch's cross entropy ignores it)."""
 _SPLIT = re.compile("(" + "|".join(PLACEHOLDERS) + ")")
@@ -22,14 +27,17 @@ class Encoded:
     labels: list[int]
 
 
-def encode(turns: Sequence[Turn], media_tokens: Sequence[tuple[str, int]], tokens: Tokens) -> Encoded:
-    """Encode finished turns. `media_tokens` gives (placeholder, token count) for each placeholder, in order.
+def encode(turns: Sequence[Turn], media_tokens: MediaTokens, tokens: Tokens) -> Encoded:
+    """Encode finished turns, after the system prompt. `media_tokens` gives what stands for each placeholder, in order.
 
     Raises ValueError when the placeholders of the text are others than those of `media_tokens`.
     """
     waiting = list(media_tokens)
     ids: list[int] = []
-    labels: list[int] = []
+    if tokens.system:
+        ids = [tokens.id(TURN_START), *tokens.text("system\n"), *tokens.text(tokens.system), tokens.id(TURN_END)]
+        ids += tokens.text("\n")
+    labels = [NO_LOSS] * len(ids)
     for turn in turns:
         head = [tokens.id(TURN_START), *tokens.text(f"{turn.role}\n")]
         body = [*_expand(turn.text, waiting, tokens), tokens.id(TURN_END)]
@@ -42,19 +50,21 @@ def encode(turns: Sequence[Turn], media_tokens: Sequence[tuple[str, int]], token
     return Encoded(ids, labels)
 
 
-def encode_open(question: str, prefix: str, media_tokens: Sequence[tuple[str, int]], tokens: Tokens) -> list[int]:
+def encode_open(question: str, prefix: str, media_tokens: MediaTokens, tokens: Tokens) -> list[int]:
     """Encode a question and the beginning of its answer, to read the logits of what comes next."""
     asked = encode([Turn(role="user", text=question)], media_tokens, tokens).input_ids
     return [*asked, tokens.id(TURN_START), *tokens.text("assistant\n"), *tokens.text(prefix)]
 
 
-def _expand(text: str, waiting: list[tuple[str, int]], tokens: Tokens) -> list[int]:
+def _expand(text: str, waiting: list[MediaToken], tokens: Tokens) -> list[int]:
     ids: list[int] = []
     for piece in _SPLIT.split(text):
         if piece not in PLACEHOLDERS:
             ids += tokens.text(piece) if piece else []
         elif waiting and waiting[0][0] == piece:
-            ids += [tokens.id(piece)] * waiting.pop(0)[1]
+            stands = waiting.pop(0)[1]
+            for written, count in [(piece, stands)] if isinstance(stands, int) else stands:
+                ids += tokens.piece(written) * count
         else:
             raise ValueError(f"the text holds {piece} where the media have {waiting[0][0] if waiting else 'nothing'}")
     return ids

@@ -12,10 +12,10 @@ from torch import Tensor
 from dataset_builder.corpus import Located
 from schemas.errors import DataError
 from schemas.sample import Sample
-from training.config import VQA2Config
+from training.config import MotionConfig, PatchedConfig
 from training.conversation import NO_LOSS, encode
 from training.feeds import Feed, FeedReader
-from training.frames import normalised
+from training.pictures import picture_inputs, stacked
 from training.tokens import END_OF_TEXT, Tokens
 
 
@@ -37,7 +37,7 @@ def shows(sample: Sample, media: Literal["image", "video", "all"]) -> bool:
 class SampleDataset(torch.utils.data.Dataset[Example]):
     """Samples as Examples. A sample that cannot be shown stops the run with its name; none is ever replaced."""
 
-    def __init__(self, samples: Sequence[Located], feeds: FeedReader, config: VQA2Config, tokens: Tokens) -> None:
+    def __init__(self, samples: Sequence[Located], feeds: FeedReader, config: MotionConfig, tokens: Tokens) -> None:
         """Take samples and what reads their media."""
         self._samples, self._feeds, self._config, self._tokens = samples, feeds, config, tokens
 
@@ -67,53 +67,46 @@ class SampleDataset(torch.utils.data.Dataset[Example]):
 def read_feeds(located: Located, feeds: FeedReader) -> list[Feed]:
     """Read the media of a sample. Raises DataError naming the sample."""
     media = located.sample.media
-    if sum(m.kind == "video" for m in media) > 1:
-        raise located.error("shows several videos; the model reads one video a sample")
     try:
         return [feeds.read(m) for m in media]
     except DataError as error:
         raise located.error(error) from None
 
 
-def _stated_length(sample: Sample, config: VQA2Config) -> int:
+def _stated_length(sample: Sample, config: MotionConfig) -> int:
     text = sum(len(turn.text) for turn in sample.turns) // 4
     return text + sum(
-        m.key_frames * (config.patches if m.kind == "image" else config.pooled_patches)
-        + config.motion_tokens(m.motion_frames)
-        for m in sample.media
+        config.estimated_tokens(m.kind, m.key_frames) + config.motion_tokens(m.motion_frames) for m in sample.media
     )
 
 
 class Collator:
     """Pads Examples into a batch: on the right to train, on the left to read the logits after the last token."""
 
-    def __init__(self, config: VQA2Config, tokens: Tokens, *, side: Literal["left", "right"]) -> None:
+    def __init__(self, config: MotionConfig, tokens: Tokens, *, side: Literal["left", "right"]) -> None:
         """Take the side on which shorter sequences are padded."""
         self._config, self._left = config, side == "left"
         self._pad = tokens.id(END_OF_TEXT)
 
     def __call__(self, examples: Sequence[Example]) -> dict[str, Any]:
-        """Give tensors for VQA2ForConditionalGeneration, and `names`, which the trainer takes out again."""
+        """Give tensors for a model of the family, and `names`, which the trainer takes out again."""
         ids = self._padded([e.input_ids for e in examples], self._pad)
         mask = self._padded([[1] * len(e.input_ids) for e in examples], 0)
         batch: dict[str, Any] = {
             "names": [e.name for e in examples],
             "input_ids": ids,
             "attention_mask": mask,
-            "position_ids": (mask.cumsum(1) - 1).clamp(min=0),
         }
+        if not isinstance(self._config, PatchedConfig):  # those count positions in space and time themselves
+            batch["position_ids"] = (mask.cumsum(1) - 1).clamp(min=0)
         labels = [e.labels for e in examples if e.labels is not None]
         if len(labels) == len(examples):
             batch["labels"] = self._padded(labels, NO_LOSS)
-        of = [[f for f in e.feeds if f.kind == "image"] for e in examples]
-        pictures = [torch.cat([f.pictures for f in feeds]) if feeds else None for feeds in of]
-        _stack(batch, "pixel_values", "image_mask", pictures, normalise=True)
-        videos = [next((f for f in e.feeds if f.kind == "video"), None) for e in examples]
-        key_frames = [None if v is None else v.pictures for v in videos]
-        _stack(batch, "pixel_values_videos", "frame_mask", key_frames, normalise=True)
-        motion = [None if v is None else v.motion for v in videos]
-        computed = any(m.is_floating_point() for m in motion if m is not None)
-        _stack(batch, "motion_features" if computed else "motion_frames", "motion_mask", motion, normalise=False)
+        batch |= picture_inputs(self._config, [e.feeds for e in examples])
+        motion = [[f.motion for f in e.feeds if f.motion is not None] for e in examples]
+        if any(motion):
+            stack, batch["motion_mask"] = stacked(motion)
+            batch["motion_features" if stack.is_floating_point() else "motion_frames"] = stack
         return batch
 
     def _padded(self, rows: Sequence[Sequence[int]], value: int) -> Tensor:
@@ -122,19 +115,3 @@ class Collator:
         for row, given in zip(out, rows, strict=True):
             row[slice(longest - len(given), None) if self._left else slice(len(given))] = torch.tensor(given)
         return out
-
-
-def _stack(
-    batch: dict[str, Any], name: str, mask_name: str, items: Sequence[Tensor | None], *, normalise: bool
-) -> None:
-    """Pad [n, ...] tensors of a batch to one [B, N, ...] and say in a mask what is real; nothing if none is."""
-    real = [item for item in items if item is not None]
-    if not real:
-        return
-    stacked = torch.zeros((len(items), max(map(len, real)), *real[0].shape[1:]), dtype=real[0].dtype)
-    mask = torch.zeros(stacked.shape[:2], dtype=torch.long)
-    for row, item in enumerate(items):
-        if item is not None:
-            stacked[row, : len(item)] = item
-            mask[row, : len(item)] = 1
-    batch[name], batch[mask_name] = normalised(stacked) if normalise else stacked, mask

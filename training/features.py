@@ -20,14 +20,14 @@ from PIL import Image
 from torch import Tensor, nn
 
 from dataset_builder.engine import source_digest
-from dataset_builder.video import DenseForm, MediaError, Pixels
+from dataset_builder.video import Clip, DenseForm, MediaError, Pixels
 from schemas.frames import MOTION_STRIDE
 from training.cache import Cache, Entry, Method, bytes_of
 from training.frame_stats import STATISTICS, frame_statistics
 from training.frames import normalised, rgb_of_planar
 
 if TYPE_CHECKING:
-    from training.config import VQA2Config
+    from training.config import MotionConfig
 
 MOTION_VERSION = 1
 """Raise it when the same dense frames and weights give other features."""
@@ -41,14 +41,23 @@ class NotCachedError(MediaError):
 
 @dataclass(frozen=True)
 class KeyFrames:
-    """The key frames of a clip as they are fed, [K, 3, S, S] uint8, and the file's frame count and rate."""
+    """The key frames of a clip as they are fed, [K, 3, h, w] uint8, and the file's frame count and rate."""
 
     pictures: Tensor
     frames: int
     fps: float
 
 
-def motion_method(config: VQA2Config, extractor: nn.Module | None) -> Method:
+def key_frames_of(clip: Clip[Tensor]) -> KeyFrames:
+    """Take the small key frames of a clip. Raises MediaError where there are none, or the clip changes its shape."""
+    if not clip.keys:
+        raise MediaError("no frame decodes")
+    if len(shapes := {tuple(key.shape) for key in clip.keys}) > 1:
+        raise MediaError(f"its key frames come in {len(shapes)} shapes, one clip has one: cut it where it changes")
+    return KeyFrames(torch.stack(clip.keys), clip.frames, clip.fps)
+
+
+def motion_method(config: MotionConfig, extractor: nn.Module | None) -> Method:
     """Say how motion features are computed; `extractor` is the network with its weights, None for frame statistics."""
     form = config.dense_form
     params: dict[str, Any] = {
@@ -62,13 +71,12 @@ def motion_method(config: VQA2Config, extractor: nn.Module | None) -> Method:
     return Method(what="slowfast", version=MOTION_VERSION, params=known)
 
 
-def key_frame_method(config: VQA2Config) -> Method:
+def key_frame_method(config: MotionConfig) -> Method:
     """Say how key frames are made small for the vision tower."""
     params = {
         "decoder": decoder(),
         "each": "round(fps)-th frame",
-        "form": config.key_frames,
-        "size": int(config.vision_config.image_size),
+        **config.key_frame_form.params(),
     }
     return Method(what="key_frames", version=KEY_FRAME_VERSION, params=params)
 
@@ -126,7 +134,7 @@ def _webp(picture: Tensor) -> bytes:
 class FeatureCache:
     """Reads motion features, and key frames where they were kept, by the sha256 of a clip."""
 
-    def __init__(self, root: Path, config: VQA2Config, extractor: nn.Module | None, remedy: str) -> None:
+    def __init__(self, root: Path, config: MotionConfig, extractor: nn.Module | None, remedy: str) -> None:
         """Open a cache for a model; `remedy` is the command that fills it, for messages.
 
         Raises CallError if there is no such folder.
@@ -140,7 +148,7 @@ class FeatureCache:
         """Say whether the motion features of this clip are there."""
         return clip in self._motion
 
-    def is_of(self, config: VQA2Config, extractor: nn.Module | None) -> bool:
+    def is_of(self, config: MotionConfig, extractor: nn.Module | None) -> bool:
         """Say whether a model with this extractor would be fed the same features."""
         return motion_method(config, extractor) == self._method
 

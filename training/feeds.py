@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from dataset_builder.corpus import file_entry
-from dataset_builder.video import Clip, MediaError, read_clip
+from dataset_builder.video import MediaError, read_clip
 from schemas.errors import DataError
 from schemas.frames import motion_frame_count
 from schemas.sample import IMAGE, MOTION, VIDEO, MediaRef
-from training.config import VQA2Config
-from training.features import FeatureCache, KeyFrames
+from training.config import MotionConfig
+from training.conversation import MediaTokens
+from training.features import FeatureCache, KeyFrames, key_frames_of
 from training.frame_stats import frame_statistics
 from training.frames import key_frame_pixels
 
@@ -28,7 +29,7 @@ GREY = 128
 class Feed:
     """One clip or image, ready to be batched.
 
-    `pictures` are [K, 3, S, S] uint8: the key frames, or the one image. `motion` is [T, C] float32 features where the
+    `pictures` are [K, 3, h, w] uint8: the key frames, or the one image. `motion` is [T, C] float32 features where the
     extractor is a rule or a cache holds them, the dense uint8 frames where it is a network, None for images and clips
     of under 4 frames.
     `frames` and `fps` are those of the file.
@@ -40,11 +41,12 @@ class Feed:
     frames: int
     fps: float
 
-    def media_tokens(self, config: VQA2Config) -> list[tuple[str, int]]:
-        """List the placeholders of this media and how many tokens each stands for."""
+    def media_tokens(self, config: MotionConfig) -> MediaTokens:
+        """List the placeholders of this media and the tokens that stand for each."""
+        count, _, height, width = self.pictures.shape
         if self.kind == "image":
-            return [(IMAGE, config.patches + 1)]
-        video = (VIDEO, len(self.pictures) * config.pooled_patches + 1)
+            return [(IMAGE, config.image_pieces(height, width))]
+        video = (VIDEO, config.video_pieces(count, height, width, self.fps))
         return [video] if self.motion is None else [video, (MOTION, config.motion_tokens(len(self.motion)))]
 
     def blanked(self) -> Feed:
@@ -54,7 +56,7 @@ class Feed:
 
 def read_feed(
     path: Path,
-    config: VQA2Config,
+    config: MotionConfig,
     kind: Literal["video", "image"] | None = None,
     cache: FeatureCache | None = None,
 ) -> Feed:
@@ -67,7 +69,7 @@ def read_feed(
         return _cached_feed(path, config, kind, cache)
     dense_form = None if kind == "image" else config.dense_form
     clip = read_clip(path, dense_form, each_key=partial(key_frame_pixels, config=config))
-    shown = _key_frames(clip)
+    shown = key_frames_of(clip)
     kind = _kind(shown, kind)
     motion = None
     if (count := motion_frame_count(clip.frames)) and kind == "video":
@@ -78,21 +80,17 @@ def read_feed(
     return Feed(kind, shown.pictures, motion, clip.frames, clip.fps)
 
 
-def _cached_feed(path: Path, config: VQA2Config, kind: Literal["video", "image"] | None, cache: FeatureCache) -> Feed:
+def _cached_feed(path: Path, config: MotionConfig, kind: Literal["video", "image"] | None, cache: FeatureCache) -> Feed:
     try:
         sha256 = file_entry(path).sha256
     except OSError as error:
         raise MediaError(f"the file cannot be read ({error.strerror})") from None
-    shown = cache.key_frames(sha256) or _key_frames(read_clip(path, each_key=partial(key_frame_pixels, config=config)))
+    shown = cache.key_frames(sha256) or key_frames_of(
+        read_clip(path, each_key=partial(key_frame_pixels, config=config))
+    )
     kind = _kind(shown, kind)
     moves = kind == "video" and motion_frame_count(shown.frames) > 0
     return Feed(kind, shown.pictures, cache.motion(sha256) if moves else None, shown.frames, shown.fps)
-
-
-def _key_frames(clip: Clip[Tensor]) -> KeyFrames:
-    if not clip.keys:
-        raise MediaError("no frame decodes")
-    return KeyFrames(torch.stack(clip.keys), clip.frames, clip.fps)
 
 
 def _kind(shown: KeyFrames, stated: Literal["video", "image"] | None) -> Literal["video", "image"]:
@@ -104,7 +102,7 @@ def _kind(shown: KeyFrames, stated: Literal["video", "image"] | None) -> Literal
 class FeedReader:
     """Reads the media of samples under `root`; with `keep`, each file is decoded once and held in memory."""
 
-    def __init__(self, root: Path, config: VQA2Config, *, keep: bool, cache: FeatureCache | None = None) -> None:
+    def __init__(self, root: Path, config: MotionConfig, *, keep: bool, cache: FeatureCache | None = None) -> None:
         """Take the folder that media paths are relative to, and a cache of motion features."""
         self._root, self._config, self._keep, self._cache = root, config, keep, cache
         self._kept: dict[tuple[str, str], Feed] = {}

@@ -18,11 +18,11 @@ from schemas.errors import CallError
 from training.cache import Cache, Method, pack, write_whole
 from training.checkpoint import load_extractor
 from training.clip_stage import KEY_FRAMES, MOTION
-from training.config import VQA2Config
+from training.config import MotionConfig
 from training.features import key_frame_method, motion_method
 from training.preset import load_preset
 from training.slowfast import SlowFastFast
-from training.start import initial_extractor
+from training.start import initial_extractor, preset_config
 
 WORK = "work"
 """The folder of a cache in which the engine keeps what was done, and what failed."""
@@ -48,14 +48,14 @@ class Model:
     checkpoint: Path | None = None
     preset: str | None = None
 
-    def extractor(self) -> tuple[VQA2Config, SlowFastFast | None]:
+    def extractor(self) -> tuple[MotionConfig, SlowFastFast | None]:
         """Read the configuration and the extractor. Raises CallError when they cannot be had."""
         if self.checkpoint is not None:
             return load_extractor(self.checkpoint)
         if self.preset is None:
             raise CallError("say whose features: --model CHECKPOINT or --preset NAME")
         preset = load_preset(self.preset)
-        config = VQA2Config(**preset.model)
+        config = preset_config(preset)
         return config, initial_extractor(preset, config)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import yaml
@@ -17,14 +17,16 @@ from schemas.recipe import TrainStage, convert
 class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a training run starts from.
 
-    `weights` is a hub id (or folder) of stock LLaVA-OneVision weights, None = random; `tokenizer` a hub id (or folder),
-    None = train one of `vocabulary` tokens on the corpus. `motion_weights` is a URL or file of SlowFast weights with
-    pytorchvideo's names. `model` holds the arguments of VQA2Config; token ids come from the tokenizer. `keep_clips`
-    decodes each clip once and holds what is fed of it in memory. `threads` is torch's, None = its default.
+    `backbone` names the stock model (training.config.CONFIGS), `weights` a hub id (or folder) of its weights, None =
+    random; `tokenizer` is a hub id (or folder), None = train one of `vocabulary` tokens on the corpus. `motion_weights`
+    is a URL or file of SlowFast weights with pytorchvideo's names. `model` holds the arguments of the configuration;
+    token ids come from the tokenizer. `keep_clips` decodes each clip once and holds what is fed of it in memory.
+    `threads` is torch's, None = its default.
     """
 
     model: dict[str, Any]
     stages: list[TrainStage]
+    backbone: Literal["llava-onevision", "qwen2.5-vl", "qwen3-vl"] = "llava-onevision"
     weights: str | None = None
     tokenizer: str | None = None
     vocabulary: int = 1024

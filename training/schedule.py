@@ -10,13 +10,23 @@ from torch import nn
 from schemas.recipe import TrainStage
 
 PARTS: dict[str, tuple[str, ...]] = {
-    "vision": ("model.vision_tower.",),
-    "vision_projector": ("model.multi_modal_projector.", "model.image_newline"),
+    "vision": (
+        "model.vision_tower.",
+        "model.visual.patch_embed.",
+        "model.visual.pos_embed.",
+        "model.visual.blocks.",
+    ),
+    "vision_projector": (
+        "model.multi_modal_projector.",
+        "model.image_newline",
+        "model.visual.merger.",
+        "model.visual.deepstack_merger_list.",
+    ),
     "motion": ("model.motion_extractor.",),
     "motion_projector": ("model.motion_projector.",),
     "llm": ("model.language_model.", "lm_head."),
 }
-"""The names that a part's parameters begin with (`TrainStage.train`)."""
+"""The names that a part's parameters begin with, in any backbone (`TrainStage.train`)."""
 TEXT_EMBEDDINGS = "embed_tokens"
 """Frozen throughout (arXiv 2411.03795)."""
 

@@ -57,7 +57,7 @@ def score_clips(
             except MediaError as error:
                 failed[path] = str(error)
                 continue
-            asked.append(Question(str(path), scoring.question(feed), scoring.prefix(feed), [feed]))
+            asked.append(Question(str(path), scoring.question(feed), scoring.prefix(feed), [scoring.shown(feed)]))
         rows = {row.clip: row for row in ask_levels(checkpoint, asked, batch)}
         for path in some:
             yield Row(str(path), None, None, failed[path]) if path in failed else rows[str(path)]

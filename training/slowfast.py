@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 FAST = 1
 """Index of the fast pathway in pytorchvideo's names."""
+COUNTER = "num_batches_tracked"
+"""How many batches a norm's statistics came from: nothing is computed of it, and old files leave it out."""
 REACH = 18
 """A feature depends on at most this many frames before and after its own: 2 of the stem, 1 of each of 16 blocks."""
 STAGES = ((3, 8, 32), (4, 16, 64), (6, 32, 128), (3, 64, 256))

@@ -7,22 +7,28 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 import transformers
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AddedToken, AutoTokenizer
 
 from schemas.errors import CallError
 from schemas.sample import IMAGE, MOTION, VIDEO
-from training.config import VQA2Config
-from training.model import VQA2ForConditionalGeneration
+from training.config import CONFIGS, VISION_END, VISION_START, MotionConfig, VQA2Config
+from training.model import model_class
 from training.preset import Preset
-from training.slowfast import SlowFastFast
+from training.slowfast import COUNTER, SlowFastFast
 from training.tokens import CHAT_TEMPLATE, SPECIALS, TURN_END, Tokens, train_tokenizer
 
 LUMA = (0.299, 0.587, 0.114)
+FAST_PATH = "fast_path.safetensors"
+"""The fast pathway, by pytorchvideo's names, in a folder that `vqa2 convert` makes of a SlowFast checkpoint."""
 TRAINING_ONLY_MISSING = ("model.motion_projector.", "model.motion_extractor.")
-"""What stock LLaVA-OneVision weights do not hold."""
+"""What stock weights do not hold."""
 
 
 def quiet() -> None:
@@ -38,42 +44,55 @@ def device() -> torch.device:
 
 def initial_tokens(preset: Preset, texts: Iterable[str]) -> Tokens:
     """Train the preset's tokenizer on `texts`, or load the one it names. Raises CallError when it cannot be had."""
+    specials = CONFIGS[preset.backbone].specials
     if preset.tokenizer is None:
-        return train_tokenizer(texts, preset.vocabulary)
+        return train_tokenizer(texts, preset.vocabulary, specials)
     try:
         tokenizer = AutoTokenizer.from_pretrained(preset.tokenizer)
     except (OSError, ValueError) as error:
         raise _unavailable("tokenizer", preset.tokenizer, error) from None
     known = tokenizer.get_vocab()
-    tokenizer.add_tokens([AddedToken(s, special=True, normalized=False) for s in SPECIALS if s not in known])
+    tokenizer.add_tokens(
+        [AddedToken(s, special=True, normalized=False) for s in (*SPECIALS, *specials) if s not in known]
+    )
     tokenizer.eos_token, tokenizer.chat_template = TURN_END, CHAT_TEMPLATE
     return Tokens(tokenizer)
 
 
-def model_config(preset: Preset, tokens: Tokens) -> VQA2Config:
+def model_config(preset: Preset, tokens: Tokens) -> MotionConfig:
     """Give the preset's configuration with the token ids of the tokenizer."""
     geometry = {**preset.model, "text_config": dict(preset.model["text_config"])}
     size = max(geometry["text_config"].get("vocab_size", 0), len(tokens.tokenizer))
     geometry["text_config"]["vocab_size"] = size
-    return VQA2Config(
-        **geometry,
-        image_token_index=tokens.id(IMAGE),
-        video_token_index=tokens.id(VIDEO),
-        motion_token_index=tokens.id(MOTION),
-        eos_token_id=tokens.id(TURN_END),
-    )
+    config_class = CONFIGS[preset.backbone]
+    tokens.require(config_class.specials)
+    if config_class is VQA2Config:
+        ids = {"image_token_index": tokens.id(IMAGE), "video_token_index": tokens.id(VIDEO)}
+    else:
+        ids = {"image_token_id": tokens.id(IMAGE), "video_token_id": tokens.id(VIDEO)}
+        ids |= {"vision_start_token_id": tokens.id(VISION_START), "vision_end_token_id": tokens.id(VISION_END)}
+    ids |= {"motion_token_index": tokens.id(MOTION), "eos_token_id": tokens.id(TURN_END)}
+    return preset_config(msgspec.structs.replace(preset, model={**geometry, **ids}))
 
 
-def initial_model(preset: Preset, config: VQA2Config, seed: int) -> VQA2ForConditionalGeneration:
+def preset_config(preset: Preset) -> MotionConfig:
+    """Give the preset's configuration as it stands. Raises CallError for one that its backbone does not have."""
+    try:
+        return CONFIGS[preset.backbone](**preset.model)
+    except (StrictDataclassError, ValueError, TypeError) as error:
+        raise CallError(f"the preset's model: {' '.join(str(error).split())}") from None
+
+
+def initial_model(preset: Preset, config: MotionConfig, seed: int) -> Any:
     """Make the untrained model: the same for the same preset, configuration and seed.
 
     Raises CallError when released weights cannot be had or do not fit.
     """
     torch.manual_seed(seed)
     if preset.weights is None:
-        model = VQA2ForConditionalGeneration(config)
+        model = model_class(config)(config)
         if config.patch_embedding == "dct":
-            _start_from_dct(model.model.vision_tower.embeddings.patch_embedding)
+            _start_from_dct(_patch_embedding(model.model))
     else:
         model = _released(preset.weights, config)
     if preset.motion_weights and model.model.motion_extractor is not None:
@@ -81,7 +100,7 @@ def initial_model(preset: Preset, config: VQA2Config, seed: int) -> VQA2ForCondi
     return model
 
 
-def initial_extractor(preset: Preset, config: VQA2Config) -> SlowFastFast | None:
+def initial_extractor(preset: Preset, config: MotionConfig) -> SlowFastFast | None:
     """Make the motion extractor that `initial_model` starts with, alone; None for frame statistics, which are a rule.
 
     Raises CallError when its weights cannot be had, or start at random.
@@ -95,35 +114,38 @@ def initial_extractor(preset: Preset, config: VQA2Config) -> SlowFastFast | None
     return extractor.eval()
 
 
-def _released(weights: str, config: VQA2Config) -> VQA2ForConditionalGeneration:
+def _released(weights: str, config: MotionConfig) -> Any:
     try:
-        loaded = VQA2ForConditionalGeneration.from_pretrained(weights, config=config, output_loading_info=True)
+        loaded = model_class(config).from_pretrained(weights, config=config, output_loading_info=True)
     except (OSError, ValueError, RuntimeError) as error:
         raise _unavailable("weights", weights, error) from None
-    model: VQA2ForConditionalGeneration = loaded[0]
-    info: dict[str, Any] = loaded[1]
+    model, info = loaded
     missing = sorted(k for k in info["missing_keys"] if not k.startswith(TRAINING_ONLY_MISSING))
     if missing:
-        raise CallError(f"{weights}: no LLaVA-OneVision weights: {len(missing)} tensors are missing, as {missing[0]}")
+        raise CallError(f"{weights}: no {config.backbone} weights: {len(missing)} tensors are missing, as {missing[0]}")
     return model
 
 
 def _load_slowfast(extractor: nn.Module, weights: str) -> None:
-    """Load the fast pathway out of a SlowFast checkpoint with pytorchvideo's names."""
+    """Load the fast pathway out of a SlowFast checkpoint with pytorchvideo's names, or a folder of `vqa2 convert`."""
+    if (converted := Path(weights) / FAST_PATH).is_file():
+        weights = str(converted)
     try:
         if weights.startswith("https://"):
             found: Any = torch.hub.load_state_dict_from_url(
                 weights, map_location="cpu", progress=False, weights_only=True
             )
+        elif weights.endswith(".safetensors"):
+            found = load_file(weights)
         else:
             found = torch.load(Path(weights), map_location="cpu", weights_only=True)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise _unavailable("motion weights", weights, error) from None
     state: dict[str, Tensor] = found.get("model_state", found)
     wanted = extractor.state_dict()
-    if missing := sorted(wanted.keys() - state.keys()):
+    if missing := sorted(name for name in wanted.keys() - state.keys() if not name.endswith(COUNTER)):
         raise CallError(f"{weights}: no SlowFast-R50 weights: {len(missing)} tensors are missing, as {missing[0]}")
-    extractor.load_state_dict({name: state[name] for name in wanted})
+    extractor.load_state_dict({**wanted, **{name: state[name] for name in wanted if name in state}})
 
 
 def _unavailable(what: str, name: str, error: Exception) -> CallError:
@@ -134,13 +156,20 @@ def _unavailable(what: str, name: str, error: Exception) -> CallError:
     )
 
 
-def _start_from_dct(embedding: nn.Conv2d) -> None:
+def _patch_embedding(model: Any) -> nn.Module:
+    """Find the layer that cuts pictures into patches: Conv2d, in the Qwen towers Conv3d over the frames of a step."""
+    visual = getattr(model, "visual", None)
+    embedding: nn.Module = visual.patch_embed.proj if visual else model.vision_tower.embeddings.patch_embedding
+    return embedding
+
+
+def _start_from_dct(embedding: Any) -> None:
     """Start a patch embedding from the luma DCT of a patch, whitened as natural pictures need it.
 
     Their amplitude falls as 1 / frequency, so each coefficient is scaled by its frequency: unlike random filters, these
-    tell blur, noise and blocks apart from the first step. Deterministic.
+    tell blur, noise and blocks apart from the first step. Frames of one step are averaged. Deterministic.
     """
-    channels, _, side, _ = embedding.weight.shape
+    channels, side = embedding.weight.shape[0], embedding.weight.shape[-1]
     n = torch.arange(side)
     basis = torch.cos(math.pi / side * (n[None] + 0.5) * n[:, None]) * math.sqrt(2 / side)
     basis[0] /= math.sqrt(2)
@@ -150,6 +179,8 @@ def _start_from_dct(embedding: nn.Conv2d) -> None:
     scale = frequency[order].clamp(min=0.5) * 2 / side
     with torch.no_grad():
         embedding.weight.zero_()
-        embedding.weight[: len(order)] = (filters * scale[:, None, None])[:, None] * torch.tensor(LUMA)[:, None, None]
+        found = (filters * scale[:, None, None])[:, None] * torch.tensor(LUMA)[:, None, None]
+        flat = embedding.weight.ndim == 4
+        embedding.weight[: len(order)] = found if flat else found[:, :, None] / embedding.weight.shape[2]
         if embedding.bias is not None:
             embedding.bias.zero_()

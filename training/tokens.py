@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,11 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 """Qwen2's turns, without its system prompt; `training.conversation` writes the same, as token ids."""
+SYSTEM_TEMPLATE = (
+    "{% if messages and messages[0]['role'] != 'system' %}<|im_start|>system\nSYSTEM<|im_end|>\n{% endif %}"
+    + CHAT_TEMPLATE
+)
+"""The same after a system prompt, which takes the place of SYSTEM."""
 LEVEL_TEXT = " ".join(LEVELS)
 LEVEL_WEIGHT = 1000
 """How often the BPE trainer is shown the level words and roles, so that each is one token whatever the corpus."""
@@ -28,9 +33,13 @@ LEVEL_WEIGHT = 1000
 
 @dataclass(frozen=True)
 class Tokens:
-    """A tokenizer and the ids that the data path needs. Raises CallError for a tokenizer that lacks one."""
+    """A tokenizer and the ids that the data path needs. Raises CallError for a tokenizer that lacks one.
+
+    `system` is the system prompt that every conversation of the model begins with; "" = none.
+    """
 
     tokenizer: Any
+    system: str = ""
 
     def __post_init__(self) -> None:
         """Refuse a tokenizer without the special tokens."""
@@ -47,13 +56,27 @@ class Tokens:
         """Encode plain text; what looks like a special token in it stays text."""
         return list(_encoded(self.tokenizer, text))
 
-    def levels(self) -> tuple[int, ...]:
-        """Give the ids of the level words as they stand after an answer's prefix, worst first.
+    def piece(self, piece: str) -> list[int]:
+        """Encode a special token of the tokenizer, or else plain text."""
+        return [self.id(piece)] if piece in self._specials else self.text(piece)
+
+    @functools.cached_property
+    def _specials(self) -> frozenset[str]:
+        added = self.tokenizer.added_tokens_decoder.values()
+        return frozenset(SPECIALS).union(str(token) for token in added if token.special)
+
+    def require(self, specials: Iterable[str]) -> None:
+        """Raise CallError for a tokenizer that lacks one of these special tokens."""
+        if missing := [special for special in specials if special not in self._specials]:
+            raise CallError(f"the tokenizer has no special token {missing[0]!r}: take the one of the backbone")
+
+    def levels(self, words: Sequence[str] = LEVELS) -> tuple[int, ...]:
+        """Give the ids of level words as they stand after an answer's prefix, in their order.
 
         Raises CallError when a word with its leading space is not exactly one token, or two words share one.
         """
         ids = []
-        for level in LEVELS:
+        for level in words:
             found = self.text(f" {level}")
             if len(found) != 1:
                 raise CallError(
@@ -72,8 +95,8 @@ def _encoded(tokenizer: Any, text: str) -> tuple[int, ...]:
     return tuple(tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"])
 
 
-def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Tokens:
-    """Train a byte-level BPE on `texts`; deterministic. The special tokens come first."""
+def train_tokenizer(texts: Iterable[str], vocabulary: int, specials: Iterable[str] = ()) -> Tokens:
+    """Train a byte-level BPE on `texts`; deterministic. The special tokens come first, then a backbone's `specials`."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
@@ -81,7 +104,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Tokens:
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
-        special_tokens=list(SPECIALS),
+        special_tokens=[*SPECIALS, *specials],
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )

@@ -13,7 +13,7 @@ from training.dataset import Collator, SampleDataset
 from training.feeds import FeedReader
 from training.preset import load_preset, preset_names
 from training.schedule import PARTS, TEXT_EMBEDDINGS, freeze_but, optimizer
-from training.start import initial_model, initial_tokens
+from training.start import initial_model, initial_tokens, preset_config
 from training.train import answers_only, run_stage, train
 
 
@@ -130,7 +130,8 @@ def test_an_output_that_is_there_is_not_overwritten(corpus: Path) -> None:
 
 
 def test_an_unknown_preset_names_the_nearest(corpus: Path) -> None:
-    assert preset_names() == ["llava-onevision-7b", "tiny"]
+    large = ["llava-onevision-7b", "qwen2.5-vl-7b", "qwen3-vl-8b"]
+    assert preset_names() == [*large, "tiny", "tiny-qwen2.5-vl", "tiny-qwen3-vl"]
     with pytest.raises(CallError, match="did you mean 'tiny'"):
         run(write_recipe(corpus, preset="tinny"))
 
@@ -145,15 +146,24 @@ def test_presets_follow_the_papers_freeze_schedule() -> None:
         assert all((s.train, s.media) == (EVERYTHING, "all") for s in later)
 
 
-def test_the_papers_model_has_its_size(fresh: Checkpoint) -> None:
-    from training.config import VQA2Config
-    from training.model import VQA2ForConditionalGeneration
+@pytest.mark.parametrize(
+    ("name", "parameters"), [("llava-onevision-7b", 8.05e9), ("qwen2.5-vl-7b", 8.31e9), ("qwen3-vl-8b", 8.79e9)]
+)
+def test_large_presets_have_the_size_of_their_models(name: str, parameters: float) -> None:
+    from training.model import model_class
 
-    config = VQA2Config(**load_preset("llava-onevision-7b").model)
+    config = preset_config(load_preset(name))
     with torch.device("meta"):
-        model = VQA2ForConditionalGeneration(config)
-    assert sum(p.numel() for p in model.parameters()) == pytest.approx(8.05e9, rel=0.01)
+        model = model_class(config)(config)
+    assert sum(p.numel() for p in model.parameters()) == pytest.approx(parameters, rel=0.003)
     assert config.motion_channels == 256
+
+
+def test_the_papers_model_sees_the_papers_patches() -> None:
+    from training.config import VQA2Config
+
+    config = preset_config(load_preset("llava-onevision-7b"))
+    assert isinstance(config, VQA2Config)
     assert (config.patches, config.pooled_patches) == (729, 196)
 
 
