@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from dataset_builder.check import check
-from dataset_builder.corpus import MANIFEST, file_entry, files_of, read_manifest, replacing
+from dataset_builder.corpus import MANIFEST, file_entry, files_of, read_manifest, replacing, write_manifest
 from hub_sync.hub import PATIENCE, Hub, NotFoundError, Refs, RemoteFile, Told
 from hub_sync.naming import Name, name_of, newest, version_of
 from hub_sync.plan import is_of_a_corpus
@@ -70,7 +70,7 @@ def pull(
         _fetch_clips(hub, commit, there, work, manifest)
     _drop_others(work, manifest)
     if not clips:
-        _write_manifest(work, manifest)
+        write_manifest(work, manifest)
     if problems := list(check(work)):
         # What is wrong is fetched anew by the next pull.
         for problem in problems:
@@ -180,10 +180,6 @@ def _without_clips(manifest: Manifest) -> Manifest:
     return msgspec.structs.replace(
         manifest, files=kept, media="recipes" if manifest.media == "copy" else manifest.media
     )
-
-
-def _write_manifest(work: Path, manifest: Manifest) -> None:
-    (work / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
 
 
 def _take(folder: Path, work: Path, manifest: Manifest) -> None:

@@ -19,7 +19,7 @@ from typing import Literal
 import msgspec
 
 from dataset_builder.card import Published, write_card
-from dataset_builder.corpus import MANIFEST, QUARANTINE, file_entry, files_of
+from dataset_builder.corpus import MANIFEST, QUARANTINE, file_entry, files_of, write_manifest
 from dataset_builder.notes import read_notes
 from dataset_builder.progress import Tracker, untracked
 from dataset_builder.report.page import REPORT, report, write_report
@@ -111,7 +111,7 @@ def finish(staged: Staged, repo: str, tag: str, clips: Clips) -> Staged:
     write_card(folder, manifest, read_notes(folder), Published(repo, tag, clips))
     written = {path: file_entry(folder / path) for path in files_of(folder) if not path.startswith((MEDIA, DATA))}
     manifest = msgspec.structs.replace(manifest, files=dict(sorted({**manifest.files, **written}.items())))
-    (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
+    write_manifest(folder, manifest)
     files = {**staged.files, **written}
     files |= {path: file_entry(folder / path) for path in (MANIFEST, TARS) if (folder / path).is_file()}
     return Staged(folder, dict(sorted(files.items())), manifest)
