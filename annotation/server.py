@@ -110,10 +110,10 @@ class LabelStudio:
     # What the server holds.
 
     def projects(self) -> Iterator[dict[str, Any]]:
-        """Yield id, title and description of every project that the user sees."""
+        """Yield id, title, description and number of tasks of every project that the user sees."""
         page = 1
         while True:
-            fields = {"page": page, "page_size": 100, "include": "id,title,description", "ordering": "id"}
+            fields = {"page": page, "page_size": 100, "include": "id,title,description,task_number", "ordering": "id"}
             found = self._read("GET", "/api/projects/", fields)
             yield from found["results"]
             if not found["next"]:

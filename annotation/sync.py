@@ -254,22 +254,36 @@ def _make(server: LabelStudio, project: Project, config: str) -> OnServer:
         "show_instruction": bool(project.instruction),
         "maximum_annotations": project.raters,
     }
-    mine = None
+    mine, lost = None, False
     for tries in range(LOST):
         try:
             mine = server.create_project(fields)
             break
         except AnswerLostError as error:
+            lost = True
             _wait(server, tries, error)
             if _marked(server, mark):
                 break
     found = _marked(server, mark)
     if not found:
         raise CallError(f"{server.url} does not keep the project that it is sent")
-    if mine is not None and mine != found[0]:
-        # Another sync made one at the same time; the first of them is the one, for both.
-        server.delete_project(mine)
+    for tries in range(LOST):
+        # Another sync made one at the same time; the first of them is the one, for both. Of those whose answer was lost
+        # nobody knows whose they are, and nobody but these syncs knows of them: what is empty goes. A busy server may
+        # show one late, or say that it is gone when it is not, so it is looked again.
+        others = [each for each in found[1:] if each == mine or (lost and _is_empty(server, each))]
+        for other in others:
+            server.delete_project(other)
+        if not others and (tries or not lost):
+            break
+        time.sleep(2.0 if lost else 0.0)
+        found = _marked(server, mark)
     return _adopt(server, found[0], config, project)
+
+
+def _is_empty(server: LabelStudio, project_id: int) -> bool:
+    """Say whether a project is there, and has no tasks."""
+    return any(row["id"] == project_id and row["task_number"] == 0 for row in server.projects())
 
 
 def _wait(server: LabelStudio, tries: int, error: AnswerLostError) -> None:

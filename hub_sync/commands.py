@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from schemas.errors import CallError
 
 if TYPE_CHECKING:
     from hub_sync.push import Pushed
@@ -22,39 +24,87 @@ def mount(app: typer.Typer) -> None:
 
 
 def push(
-    corpus: Annotated[Path, typer.Argument(help="The corpus folder.")],
-    repo: Annotated[str, typer.Argument(help="The data set on the Hub, OWNER/NAME; made if it is not there.")],
+    folder: Annotated[Path, typer.Argument(help="The corpus folder, or the model folder.")],
+    repo: Annotated[str, typer.Argument(help="The repository on the Hub, OWNER/NAME; made if it is not there.")],
     tag: Annotated[
         str | None, typer.Option(help="Name of the version (default: the next one, such as v1.1.0).")
     ] = None,
     branch: Annotated[str, typer.Option(help="The branch to publish on.")] = "main",
     private: Annotated[bool, typer.Option("--private", help="Make a repository that only invited people see.")] = False,
     clips: Annotated[
-        str | None, typer.Option(help="How clips go: folders, tars, reference or recipes (default: as built).")
+        str | None,
+        typer.Option(help="Of a corpus: how clips go: folders, tars, reference or recipes (default: as built)."),
     ] = None,
-    tar_above: Annotated[int, typer.Option(min=0, help="More clips than this go in tars.")] = 10_000,
-    quarantine: Annotated[bool, typer.Option("--with-quarantine", help="Publish quarantine.jsonl too.")] = False,
+    tar_above: Annotated[
+        int | None, typer.Option(min=0, help="Of a corpus: more clips than this go in tars (default: 10,000).")
+    ] = None,
+    quarantine: Annotated[
+        bool, typer.Option("--with-quarantine", help="Of a corpus: publish quarantine.jsonl too.")
+    ] = False,
+    base: Annotated[
+        str | None, typer.Option(help="Of a model: the one on the Hub that it starts from, OWNER/NAME or with @TAG.")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Of a model: the tag that its corpus is published as, OWNER/NAME@TAG.")
+    ] = None,
+    corpus: Annotated[
+        Path | None, typer.Option(help="Of a model: its corpus folder, where --data was published from it.")
+    ] = None,
+    licence: Annotated[str | None, typer.Option("--license", help="Of a model: what it is published under.")] = None,
+    metrics: Annotated[
+        list[Path] | None, typer.Option(help="Of a model: a report of vqa2 eval --out, or vqa2 benchmark --json.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")] = False,
     patience: Patience = 60,
     as_json: AsJson = False,
 ) -> None:
-    """Publish a corpus as a version of a data set: checked, uploaded, verified, and tagged last."""
+    """Publish a corpus or model as a version of its repository: checked, uploaded, verified, and tagged last."""
     import orjson
 
     from dataset_builder.progress import tracker
-    from hub_sync.push import Wanted
-    from hub_sync.push import push as publish
+    from hub_sync.models.folder import is_model_folder
 
-    wanted = Wanted(tag, branch, private, clips, tar_above, quarantine, dry_run, patience)
+    of_model = is_model_folder(folder)
+    others: dict[str, object] = (
+        {"--clips": clips, "--tar-above": tar_above, "--with-quarantine": quarantine or None}
+        if of_model
+        else {"--base": base, "--data": data, "--corpus": corpus, "--license": licence, "--metrics": metrics or None}
+    )
+    if wrong := [name for name, value in others.items() if value is not None]:
+        this, other = ("model", "corpus") if of_model else ("corpus", "model")
+        raise CallError(f"{wrong[0]} is for a {other}, and {folder} is a {this} folder")
     _quiet_client()
-    with tracker() as track:
-        done = publish(corpus, repo, wanted, track, lambda line: typer.echo(line, err=True))
+
+    def told(line: str) -> None:
+        typer.echo(line, err=True)
+
+    asked: dict[str, Any] = {
+        "tag": tag,
+        "branch": branch,
+        "private": private,
+        "dry_run": dry_run,
+        "patience": patience,
+    }
+    if of_model:
+        from hub_sync.models.push import WantedModel, push_model
+
+        reports = tuple(metrics or ())
+        model = WantedModel(base=base, data=data, corpus=corpus, licence=licence, metrics=reports, **asked)
+        done = push_model(folder, repo, model, told)
+    else:
+        from hub_sync.push import TAR_ABOVE, Wanted
+        from hub_sync.push import push as publish
+
+        most = TAR_ABOVE if tar_above is None else tar_above
+        with tracker() as track:
+            wanted = Wanted(clips=clips, tar_above=most, quarantine=quarantine, **asked)
+            done = publish(folder, repo, wanted, track, told)
     if as_json:
         import msgspec
 
         typer.echo(orjson.dumps({**msgspec.to_builtins(done), "dry_run": dry_run}).decode())
     else:
-        _show(done, dry_run=dry_run)
+        _show(done, "model" if of_model else "corpus", dry_run=dry_run)
 
 
 def pull(
@@ -128,16 +178,16 @@ def folder_of_name(name: str) -> Path | None:
     return folder
 
 
-def _show(done: Pushed, *, dry_run: bool) -> None:
+def _show(done: Pushed, kind: str, *, dry_run: bool) -> None:
     plan = done.plan
     if not plan.to_do:
         typer.echo(
-            f"{plan.repo} holds this corpus already{f', as {plan.before}' if plan.before else ''}: nothing to do"
+            f"{plan.repo} holds this {kind} already{f', as {plan.before}' if plan.before else ''}: nothing to do"
         )
         return
     seen = "private" if plan.private else "public"
     version = f"{plan.before or 'nothing'} -> {plan.tag or plan.before} ({plan.step}: {'; '.join(plan.reasons)})"
-    typer.echo(f"{plan.repo} ({seen}), branch {plan.branch}, clips: {plan.clips}")
+    typer.echo(f"{plan.repo} ({seen}), branch {plan.branch}{f', clips: {plan.clips}' if plan.clips else ''}")
     typer.echo(f"version {version}")
     for what, paths in (("new", plan.new), ("changed", plan.changed), ("removed", plan.removed)):
         if paths:
@@ -145,7 +195,7 @@ def _show(done: Pushed, *, dry_run: bool) -> None:
             typer.echo(f"{len(paths):>6,} {what}: {', '.join(paths[:SHOWN])}{more}")
     typer.echo(f"{plan.same:>6,} unchanged; {plan.bytes:,} bytes in new and changed files")
     if plan.others:
-        typer.echo(f"left alone, for they are no corpus's: {', '.join(plan.others[:SHOWN])}")
+        typer.echo(f"left alone, for they are no {kind}'s: {', '.join(plan.others[:SHOWN])}")
     if dry_run:
         typer.echo("Nothing was sent (--dry-run).")
     else:

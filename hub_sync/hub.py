@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from httpx2 import TransportError  # what the client of the Hub speaks by, so it is installed with it
 from huggingface_hub import HfApi, constants, get_token
@@ -43,7 +43,9 @@ LONGEST_WAIT = 30.0
 PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 """HTTP statuses after which the same request may do; 409: another one was at work on the same thing."""
 STALE = 412
-DATASET = "dataset"
+Kind = Literal["dataset", "model"]
+NAMED: dict[Kind, str] = {"dataset": "data set", "model": "model"}
+"""What a repository holds, and how that is called."""
 
 
 class ConflictError(CallError):
@@ -80,13 +82,15 @@ class Refs:
 
 
 class Hub:
-    """One data set repository, with the token of the environment or of `hf auth login`."""
+    """One repository of a data set or model, with the token of the environment or of `hf auth login`."""
 
-    def __init__(self, repo: str, told: Told = lambda _: None, patience: float = PATIENCE) -> None:
+    def __init__(
+        self, repo: str, told: Told = lambda _: None, patience: float = PATIENCE, kind: Kind = "dataset"
+    ) -> None:
         """Name the repository; nothing is asked yet. Raises CallError where the Hub may not be asked at all."""
         if constants.is_offline_mode():
             raise CallError("HF_HUB_OFFLINE is set, so nothing is asked of the Hub: unset it")
-        self.repo, self.told, self.patience = repo, told, patience
+        self.repo, self.told, self.patience, self.kind = repo, told, patience, kind
         self.api = HfApi()
 
     def who(self) -> str:
@@ -98,7 +102,7 @@ class Hub:
     def refs(self) -> Refs | None:
         """List branches and tags; None if there is no such repository, or none that the token may see."""
         try:
-            found = self._patiently("listing refs", lambda: self.api.list_repo_refs(self.repo, repo_type=DATASET))
+            found = self._patiently("listing refs", lambda: self.api.list_repo_refs(self.repo, repo_type=self.kind))
         except NotFoundError:
             return None
         return Refs(
@@ -107,12 +111,12 @@ class Hub:
 
     def is_private(self) -> bool:
         """Ask whether only invited people see the repository."""
-        return bool(self._patiently("asking", lambda: self.api.repo_info(self.repo, repo_type=DATASET)).private)
+        return bool(self._patiently("asking", lambda: self.api.repo_info(self.repo, repo_type=self.kind)).private)
 
     def commit_of(self, revision: str) -> str:
         """Resolve a tag, branch or commit to a commit. Raises CallError naming what there is."""
         ask = self.api.repo_info
-        found = self._patiently("asking", lambda: ask(self.repo, repo_type=DATASET, revision=revision))
+        found = self._patiently("asking", lambda: ask(self.repo, repo_type=self.kind, revision=revision))
         assert found.sha is not None
         return found.sha
 
@@ -120,7 +124,7 @@ class Hub:
         """List all files at a revision."""
 
         def listed() -> Iterator[RepoFile]:
-            tree = self.api.list_repo_tree(self.repo, repo_type=DATASET, revision=revision, recursive=True)
+            tree = self.api.list_repo_tree(self.repo, repo_type=self.kind, revision=revision, recursive=True)
             return (entry for entry in tree if isinstance(entry, RepoFile))
 
         found = self._patiently("listing files", lambda: list(listed()))
@@ -129,13 +133,13 @@ class Hub:
     def titles(self, revision: str) -> list[str]:
         """List the titles of the commits that led to a revision, newest first."""
         listed = self.api.list_repo_commits
-        commits = self._patiently("listing commits", lambda: listed(self.repo, repo_type=DATASET, revision=revision))
+        commits = self._patiently("listing commits", lambda: listed(self.repo, repo_type=self.kind, revision=revision))
         return [commit.title for commit in commits]
 
     def own_commits(self, branch: str, since: str, title: str) -> bool:
         """Say whether all that came to a branch after the commit `since` bears this title."""
         listed = self.api.list_repo_commits
-        commits = self._patiently("listing commits", lambda: listed(self.repo, repo_type=DATASET, revision=branch))
+        commits = self._patiently("listing commits", lambda: listed(self.repo, repo_type=self.kind, revision=branch))
         for commit in commits:
             if commit.commit_id == since:
                 return True
@@ -148,7 +152,7 @@ class Hub:
         make = self.api.create_repo
         self._patiently(
             "creating the repository",
-            lambda: make(self.repo, repo_type=DATASET, private=private, exist_ok=True),
+            lambda: make(self.repo, repo_type=self.kind, private=private, exist_ok=True),
         )
 
     def create_branch(self, branch: str, revision: str | None) -> None:
@@ -156,7 +160,7 @@ class Hub:
         make = self.api.create_branch
         self._patiently(
             f"creating the branch {branch}",
-            lambda: make(self.repo, branch=branch, revision=revision, repo_type=DATASET, exist_ok=True),
+            lambda: make(self.repo, branch=branch, revision=revision, repo_type=self.kind, exist_ok=True),
         )
 
     def upload(self, folder: Path, branch: str, parent: str, removed: list[str], title: str) -> str:
@@ -171,7 +175,7 @@ class Hub:
             try:
                 done = self.api.upload_folder(
                     repo_id=self.repo,
-                    repo_type=DATASET,
+                    repo_type=self.kind,
                     folder_path=folder,
                     revision=branch,
                     parent_commit=parent,
@@ -205,7 +209,7 @@ class Hub:
                     f"{self.repo} has a tag {tag} already, on another commit ({there[:12]}): a tag is never moved, "
                     "choose another one with --tag"
                 )
-            self.api.create_tag(self.repo, tag=tag, tag_message=message, revision=commit, repo_type=DATASET)
+            self.api.create_tag(self.repo, tag=tag, tag_message=message, revision=commit, repo_type=self.kind)
 
         self._patiently(f"tagging {tag}", put)
 
@@ -231,7 +235,7 @@ class Hub:
         def get() -> None:
             self.api.snapshot_download(
                 self.repo,
-                repo_type=DATASET,
+                repo_type=self.kind,
                 revision=commit,
                 local_dir=folder,
                 allow_patterns=patterns,
@@ -290,7 +294,7 @@ class Hub:
             return CallError(f"{self.repo} is gated: ask for access on its page")
         if isinstance(error, RepositoryNotFoundError):
             return NotFoundError(
-                f"there is no data set {self.repo} on {constants.ENDPOINT}, or the token may not see it"
+                f"there is no {NAMED[self.kind]} {self.repo} on {constants.ENDPOINT}, or the token may not see it"
             )
         if status == 403:
             return CallError(f"{what}: the token may not do that to {self.repo}: it needs write access")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -22,7 +22,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     `bytes` counts those of new and changed files; what the Hub holds in other files already is not sent again. `tag` is
     None where nothing is to be published; `before` is the version that was there, None for the first. `others` are
-    files of the repository that are none of a corpus: they are left alone.
+    files of the repository that are none of ours: they are left alone. `clips` is empty for a model.
     """
 
     repo: str
@@ -46,19 +46,25 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.tag or self.new or self.changed or self.removed)
 
 
-def differences(
-    folder: Path, files: Mapping[str, FileEntry], there: Mapping[str, RemoteFile]
-) -> tuple[list[str], list[str], list[str]]:
-    """Give the paths of `folder` that are new and changed against `there`, and those that are there alone."""
-    new = [path for path in files if path not in there]
-    changed = [path for path, entry in files.items() if path in there and not same(folder / path, entry, there[path])]
-    removed = sorted(path for path in there.keys() - files.keys() if is_of_a_corpus(path))
-    return new, changed, removed
-
-
 def is_of_a_corpus(path: str) -> bool:
     """Say whether a path of a repository is one that a corpus has."""
     return path in NAMES or path.startswith(FOLDERS)
+
+
+def differences(
+    folder: Path,
+    files: Mapping[str, FileEntry],
+    there: Mapping[str, RemoteFile],
+    ours: Callable[[str], bool] = is_of_a_corpus,
+) -> tuple[list[str], list[str], list[str]]:
+    """Give the paths of `folder` that are new and changed against `there`, and those that are there alone.
+
+    `ours` says which paths may be removed.
+    """
+    new = [path for path in files if path not in there]
+    changed = [path for path, entry in files.items() if path in there and not same(folder / path, entry, there[path])]
+    removed = sorted(path for path in there.keys() - files.keys() if ours(path))
+    return new, changed, removed
 
 
 def same(file: Path, entry: FileEntry, there: RemoteFile) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ MOST_BYTES = 50 * 2**30
 """Limits of a repository: https://huggingface.co/docs/hub/storage-limits."""
 PUBLISHED = "published"
 """The generator of text that others published."""
-READABLE = frozenset({".json", ".jsonl", ".md", ".html", ".csv", ".txt", ".yaml", ".yml"})
+READABLE = frozenset({".json", ".jsonl", ".md", ".html", ".csv", ".txt", ".yaml", ".yml", ".jinja"})
 """Endings of files that are looked through for secrets."""
 
 
@@ -59,12 +59,17 @@ SECRETS = (
 
 def unsafe_paths(corpus: Path, manifest: Manifest) -> Iterator[Problem]:
     """Find files of the manifest that lie, or lead, elsewhere, and names that a repository cannot hold."""
-    root = corpus.resolve()
-    for name in sorted({*manifest.files, MANIFEST}):
+    yield from unsafe_names(corpus, {*manifest.files, MANIFEST}, "corpus")
+
+
+def unsafe_names(folder: Path, names: Iterable[str], called: str) -> Iterator[Problem]:
+    """Find names that lie, or lead, out of a folder, which is called so, and those that a repository cannot hold."""
+    root = folder.resolve()
+    for name in sorted(names):
         if reason := refuse_path(name) or _refuse_name(name):
             yield Problem(name, 0, "", reason)
-        elif not (corpus / name).resolve().is_relative_to(root):
-            yield Problem(name, 0, "", "a link leads out of the corpus: put the file itself there, and build again")
+        elif not (folder / name).resolve().is_relative_to(root):
+            yield Problem(name, 0, "", f"a link leads out of the {called}: put the file itself there")
 
 
 def secrets(folder: Path, names: Sequence[str], own_token: str | None) -> Iterator[Problem]:

@@ -94,7 +94,7 @@ def stage(
         files |= write_tars(corpus, folder, shown, track).files
     for path in files:
         if path in kept:
-            _put(corpus / path, folder / path, linked=path.startswith((MEDIA, DATA)))
+            place(corpus / path, folder / path, linked=path.startswith((MEDIA, DATA)))
             # Clips are held to their hashes once they are on the Hub; nothing else would tell of these.
             if not path.startswith(MEDIA) and file_entry(folder / path) != kept[path]:
                 raise DataError(f"{path}: its bytes changed while it was to be published; nothing was sent")
@@ -117,7 +117,7 @@ def finish(staged: Staged, repo: str, tag: str, clips: Clips) -> Staged:
     return Staged(folder, dict(sorted(files.items())), manifest)
 
 
-def _put(file: Path, target: Path, *, linked: bool) -> None:
+def place(file: Path, target: Path, *, linked: bool) -> None:
     """Link a file that nobody writes to, copy every other: what is written anew here must not change the corpus."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if linked:

@@ -285,7 +285,8 @@ class TrainStage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
     `train` names parts: `vision`, `vision_projector`, `motion`, `motion_projector`, `llm`. Text embeddings stay frozen.
     `media` restricts the samples to images or videos. Exactly one of `epochs` and `steps` is given. Learning rates are
-    per AdamW step; `vision_lr` applies to the vision tower alone.
+    per AdamW step; `vision_lr` applies to the vision tower alone. `soft_levels` weighs the KL divergence of the level
+    probabilities from the distribution of the opinion score, which is added to the loss of the level word (0 = off).
     """
 
     name: str
@@ -300,6 +301,7 @@ class TrainStage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     vision_lr: float | None = None
     warmup: float = 0.03
     weight_decay: float = 0.0
+    soft_levels: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse a stage of no stated length, and numbers that cannot be meant."""
@@ -310,26 +312,84 @@ class TrainStage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
                 raise ValueError(f"stage {self.name!r}: {name} is {least} or more, got {value}")
         if self.epochs is not None and not 0 < self.epochs < math.inf:
             raise ValueError(f"stage {self.name!r}: epochs is above 0, got {self.epochs}")
-        for name in ("lr", "vision_lr"):
+        for name in ("lr", "vision_lr", "soft_levels"):
             if (value := getattr(self, name)) is not None and not 0 <= value < math.inf:
                 raise ValueError(f"stage {self.name!r}: {name} is 0 or more, got {value}")
+
+
+class LoRA(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Low-rank adapters (arXiv 2106.09685) on the linear layers of the language model, and of a learning vision tower.
+
+    A stage's other parts are small and learn whole, with `head` the language model's head too. `bits: 4` keeps the
+    language model in 4-bit NormalFloat meanwhile (QLoRA, arXiv 2305.14314). `merge` adds the adapters to the weights at
+    the end: a whole checkpoint, where otherwise a folder of adapters that names its base is written.
+    """
+
+    rank: int = 16
+    alpha: float = 32.0
+    dropout: float = 0.0
+    head: bool = False
+    bits: Literal[4] | None = None
+    merge: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that cannot be meant, and a merge into weights that were rounded."""
+        if self.rank < 1 or not 0 < self.alpha < math.inf or not 0 <= self.dropout < 1:
+            raise ValueError("lora: rank is 1 or more, alpha above 0, dropout at least 0 and below 1")
+        if self.bits and self.merge:
+            raise ValueError("lora: 4-bit weights are rounded, so nothing is merged into them: leave out bits or merge")
+
+
+class Motion(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Whether the motion extractor learns wherever its projector does."""
+
+    train: bool
+
+
+class Watch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Scoring while training: every so many steps of the stages that train on `config`, which end with their best SRCC.
+
+    `samples` bounds how many are scored, evenly spaced. The test split cannot be watched: choosing by it spoils it.
+    """
+
+    config: str = "stage2-ugc"
+    split: Literal["val", "train"] = "val"
+    every: int = 200
+    samples: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that cannot be meant."""
+        if self.every < 1 or (self.samples is not None and self.samples < 3):
+            raise ValueError("watch: every is 1 or more, samples 3 or more")
 
 
 class TrainRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What `vqa2 train` does: start from `preset` (random or released weights) or `model` (a checkpoint folder).
 
-    Paths are relative to the recipe file. `stages` replaces the preset's schedule; None keeps it. `media_root` is where
-    the clips of a corpus with `media: reference` lie, `cache` a folder of `vqa2 features` to read motion features from.
+    Paths are relative to the recipe file. `geometry` changes the preset's `model`, `stages` replaces its schedule.
+    `media_root` is where the clips of a corpus with `media: reference` lie, `cache` a folder of `vqa2 features` to read
+    motion features from. `motion` overrules what the stages say of the extractor. `keep_vision` computes what a vision
+    tower that does not learn says of a picture once, and keeps it beside the output. `readers` is how many threads
+    decode ahead of the model (None: one a core, at most 8; 0: none). What is needed to go on is saved every
+    `save_every` steps. `data` says as which version (REPO@TAG) the corpus was published.
     """
 
     corpus: str
     out: str
     preset: str = "tiny"
+    geometry: dict[str, Any] = {}
     model: str | None = None
     stages: list[TrainStage] | None = None
     split: Literal["train", "val", "test"] = "train"
     media_root: str | None = None
     cache: str | None = None
+    lora: LoRA | None = None
+    motion: Motion | None = None
+    watch: Watch | None = None
+    keep_vision: bool = False
+    readers: int | None = None
+    save_every: int = 500
+    data: str | None = None
     seed: int = 0
     threads: int | None = None
     bf16: bool = False
@@ -339,8 +399,14 @@ class TrainRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         """Refuse a schedule of nothing, and no thread."""
         if self.stages is not None and not self.stages:
             raise ValueError("stages: name at least one, or leave it out for the preset's schedule")
+        if self.geometry and self.model:
+            raise ValueError("geometry: a checkpoint has its own, so it goes with a preset alone")
         if self.threads is not None and self.threads < 1:
             raise ValueError(f"threads is 1 or more, got {self.threads}")
+        if self.readers is not None and self.readers < 0:
+            raise ValueError(f"readers is 0 or more, got {self.readers}")
+        if self.save_every < 1:
+            raise ValueError(f"save_every is 1 or more, got {self.save_every}")
 
 
 class _Loader(yaml.SafeLoader):

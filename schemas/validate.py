@@ -60,7 +60,7 @@ PUBLISHED: dict[str, type[msgspec.Struct]] = {
 }
 """The structs whose JSON Schema is part of the published contract, by schema name."""
 
-LOOSE = frozenset({Manifest, Comparison, SampleChange})
+LOOSE = frozenset({Manifest, Comparison, SampleChange, TrainRecipe})
 """The structs with room for any value, which can nest deeper than a parser follows."""
 
 SCHEMA_FOLDER = Path(__file__).parent / "jsonschema"

@@ -14,6 +14,8 @@ MAY_IMPORT = {
     "hub_sync": {"schemas", "stages", "dataset_builder"},
     "training": {"schemas", "stages", "dataset_builder"},
 }
+IN_TRAINING = ("models", "testsets", "inputs", "checkpoints", "inference", "evaluation", "planning", "trainer")
+"""Folders of training/ in the order in which data flows: each may import itself and those before it."""
 ONLY_IN = {
     "torch": {"training"},
     "transformers": {"training"},
@@ -44,6 +46,16 @@ def test_layers(package: str) -> None:
         assert "vqa2" not in names, path
         for library, homes in ONLY_IN.items():
             assert library not in names or package in homes, f"{path} imports {library}"
+
+
+@pytest.mark.parametrize("folder", IN_TRAINING)
+def test_layers_of_training(folder: str) -> None:
+    above = {*IN_TRAINING[IN_TRAINING.index(folder) + 1 :], "commands", "serving"}
+    for path in (ROOT / "training" / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            module = (isinstance(node, ast.ImportFrom) and node.module) or ""
+            assert module != "training", f"{path}: name the folder that is imported from"
+            assert not module.startswith("training.") or module.split(".")[1] not in above, f"{path}: {module}"
 
 
 def test_no_import_cycles() -> None:

@@ -15,14 +15,14 @@ from dataset_builder.corpus import corpus_configs, read_samples
 from dataset_builder.engine import Engine, LocalEngine, Outcome, Part, Stage, Work, run_stage, usable_cores
 from dataset_builder.progress import Tracker, untracked
 from schemas.errors import CallError
-from training.cache import Cache, Method, pack, write_whole
-from training.checkpoint import load_extractor
-from training.clip_stage import KEY_FRAMES, MOTION
-from training.config import MotionConfig
-from training.features import key_frame_method, motion_method
-from training.preset import load_preset
-from training.slowfast import SlowFastFast
-from training.start import initial_extractor, preset_config
+from training.checkpoints.checkpoint import load_extractor
+from training.checkpoints.preset import load_preset
+from training.checkpoints.start import initial_extractor, preset_config
+from training.inputs.cache import Cache, Method, pack, write_whole
+from training.inputs.clip_stage import KEY_FRAMES, MOTION
+from training.inputs.features import key_frame_method, motion_method
+from training.models.config import MotionConfig
+from training.models.slowfast import SlowFastFast
 
 WORK = "work"
 """The folder of a cache in which the engine keeps what was done, and what failed."""
@@ -101,7 +101,7 @@ def fill(
     work = list(_missing(cache, clips, methods, weights))
     stage = Stage(
         f"features-{methods[MOTION].digest[:16]}",
-        "training.clip_stage:compute_clip",
+        "training.inputs.clip_stage:compute_clip",
         params={"methods": msgspec.to_builtins(both)},
         timeout=SECONDS_PER_CLIP,
         gpus=0.0 if extractor is None else 1.0,

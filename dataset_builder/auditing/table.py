@@ -223,16 +223,24 @@ def recipe_of(path: Path, source: str, options: Mapping[str, object]) -> SourceR
         raise CallError(str(error)) from None
 
 
+def clip_column(header: Sequence[str], named: str | None, table: str, *, option: str = "--clip") -> str:
+    """Give the column that holds the names of clips: the one that `option` named, or the one that is called so.
+
+    Raises CallError, listing the columns, where none or more than one fits.
+    """
+    if named is None:
+        return _guess(header, _clip_columns(header), "clip", table, named=False, option=option)
+    _require_column(header, named, table, option)
+    return named
+
+
 def _columns(
     header: Sequence[str], chosen: Chosen, table: str, *, named: bool
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     """Say which column holds what, and of what that was guessed."""
     columns = {role: name for role in ("clip", "score", "std", "level") if (name := getattr(chosen, role))}
     for role, name in columns.items():
-        if name not in header:
-            near = difflib.get_close_matches(name, header, 1, cutoff=0.4)
-            hint = f", did you mean {near[0]!r}?" if near else "."
-            raise CallError(f"{table}: there is no column {name!r} (for --{role}){hint} {_listed(header)}")
+        _require_column(header, name, table, f"--{role}")
     guessed = [role for role in ("clip", "score") if role not in columns]
     if "clip" not in columns:
         columns["clip"] = _guess(header, _clip_columns(header), "clip", table, named=named)
@@ -246,16 +254,26 @@ def _columns(
     return columns, tuple(guessed)
 
 
-def _guess(header: Sequence[str], fit: Sequence[str], role: str, table: str, *, named: bool) -> str:
+def _require_column(header: Sequence[str], name: str, table: str, option: str) -> None:
+    if name not in header:
+        near = difflib.get_close_matches(name, header, 1, cutoff=0.4)
+        hint = f", did you mean {near[0]!r}?" if near else "."
+        raise CallError(f"{table}: there is no column {name!r} (for {option}){hint} {_listed(header)}")
+
+
+def _guess(
+    header: Sequence[str], fit: Sequence[str], role: str, table: str, *, named: bool, option: str | None = None
+) -> str:
+    option = option or f"--{role}"
     if len(fit) == 1:
         return fit[0]
     if fit:
         raise CallError(
-            f"{table}: {len(fit)} columns may hold the {role}: {', '.join(map(repr, fit))}; say which with --{role}"
+            f"{table}: {len(fit)} columns may hold the {role}: {', '.join(map(repr, fit))}; say which with {option}"
         )
     headless = not named and any(_NUMBER.fullmatch(name.strip()) for name in header)
     hint = HEADLESS if headless else "."
-    raise CallError(f"{table}: which column holds the {role}? Say it with --{role}{hint} {_listed(header)}")
+    raise CallError(f"{table}: which column holds the {role}? Say it with {option}{hint} {_listed(header)}")
 
 
 def _clip_columns(header: Sequence[str]) -> list[str]:

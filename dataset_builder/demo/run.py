@@ -41,7 +41,7 @@ def run_demo(out: Path, seed: int, workers: int | None = None) -> dict[str, Any]
     Raises CallError if `out` holds something else, DataError naming the step that failed.
     """
     inputs, corpus, model = out / "inputs", out / "corpus", out / "model"
-    _clear(out, (inputs, corpus, model))
+    _clear(out, (inputs, corpus, model, out / "model.work"))
     (out / "train.yaml").write_text(
         yaml.safe_dump({"corpus": "corpus", "out": "model", "preset": "tiny", "seed": seed}, sort_keys=False)
     )

@@ -287,6 +287,11 @@ class _Unfinished:
 
     def _open(self, what: str) -> FileIO:
         while True:
-            with contextlib.suppress(FileNotFoundError):  # another slot, done with its shard, removed the folder
+            try:
                 self._folder.mkdir(parents=True, exist_ok=True)
                 return self._path(what).open("ab", buffering=0)
+            except FileNotFoundError:
+                continue  # another slot, done with its shard, removed the folder
+            except FileExistsError:  # so it did between two looks of mkdir, unless there is a file in the place
+                if self._folder.is_file() or self._folder.parent.is_file():
+                    raise

@@ -5,7 +5,7 @@ frame. Rotation metadata is applied, 10-bit and other pixel formats are converte
 read frame by frame with its average rate; what cannot be read is refused by name with MediaError.
 """
 
-from dataset_builder.video.inspecting import Header, inspect, inspect_item, read_header
+from dataset_builder.video.inspecting import Header, count_packets, inspect, inspect_item, read_header
 from dataset_builder.video.opening import CLIP_SUFFIXES, PLAYLISTS, MediaError
 from dataset_builder.video.pixels import DENSE_FORMS, DenseForm, Pixels, rgb_of
 from dataset_builder.video.reading import Clip, decoded_frames, read_clip, rgb_frames, small_lumas
@@ -19,6 +19,7 @@ __all__ = [
     "Header",
     "MediaError",
     "Pixels",
+    "count_packets",
     "decoded_frames",
     "inspect",
     "inspect_item",

@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 import msgspec
 import numpy as np
+from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -22,6 +23,7 @@ from dataset_builder.video.opening import (
     is_still,
     opened,
     quarter_turns,
+    refusal,
 )
 from schemas.record import Media
 
@@ -55,8 +57,7 @@ def inspect(path: Path, relative: str, look: Callable[[VideoFrame, Fraction], No
             count += 1
         if count == 0:
             raise MediaError("no frame decodes")
-        if len(packets) < stream.frames:
-            raise MediaError(f"truncated: the header promises {stream.frames} frames, {len(packets)} are there")
+        _refuse_fewer(len(packets), stream)
         if damaged:
             raise MediaError(
                 f"damaged: {len(damaged)} of {count} frames do not decode whole, the first is {damaged[0]}"
@@ -68,8 +69,7 @@ def inspect(path: Path, relative: str, look: Callable[[VideoFrame, Fraction], No
             (max(times) - min(times)) * stream.time_base + 1 / rate if varies and stream.time_base else count / rate
         )
         if stream.frames == 0 and container.duration and not is_still(container):
-            slack = Fraction(1) if container.streams.audio else 3 / rate
-            _refuse_early_end(times, stream, Fraction(container.duration, av.time_base), rate, slack)
+            _refuse_short(times, container, stream)
         still = is_still(container)
         return Media(
             path=relative,
@@ -86,6 +86,29 @@ def inspect(path: Path, relative: str, look: Callable[[VideoFrame, Fraction], No
             rotation=(-turn % 4) * 90,
             variable_frame_rate=varies,
         )
+
+
+def count_packets(path: Path) -> int:
+    """Count the frames of a file by its packets, without decoding any.
+
+    Raises MediaError for what is no video or picture, and for a file that ends before its header says that it does.
+    """
+    _refuse_cut_picture(path)
+    times: list[int] = []
+    count = 0
+    with opened(path) as (container, stream):
+        try:
+            for packet in container.demux(stream):
+                if packet.size:
+                    count += 1
+                    if packet.pts is not None:
+                        times.append(packet.pts)
+        except av.FFmpegError as error:
+            raise refusal(error, "reading it fails") from None
+        _refuse_fewer(count, stream)
+        if stream.frames == 0 and container.duration and not is_still(container):
+            _refuse_short(times, container, stream)
+    return count
 
 
 @dataclass(frozen=True)
@@ -134,12 +157,17 @@ def _refuse_cut_picture(path: Path) -> None:
         raise MediaError("truncated: the picture has no end")
 
 
-def _refuse_early_end(
-    times: list[int], stream: VideoStream, promised: Fraction, rate: Fraction, slack: Fraction
-) -> None:
+def _refuse_fewer(count: int, stream: VideoStream) -> None:
+    if count < stream.frames:
+        raise MediaError(f"truncated: the header promises {stream.frames} frames, {count} are there")
+
+
+def _refuse_short(times: list[int], container: InputContainer, stream: VideoStream) -> None:
     """Matroska and the like promise no frame count, but a duration; audio may outlast the picture by a little."""
     if not times or stream.time_base is None:
         return
+    rate, promised = frame_rate(stream), Fraction(container.duration or 0, av.time_base)
+    slack = Fraction(1) if container.streams.audio else 3 / rate
     there = (max(times) - min(times)) * stream.time_base + 1 / rate
     if promised - there > max(slack, promised / 10):
         raise MediaError(f"truncated: the header promises {float(promised):.2f} s, {float(there):.2f} s are there")

@@ -27,6 +27,11 @@ class DenseForm:
     filter: Literal["BICUBIC", "AREA"]
     pixels: Literal["rgb24", "yuv420p"]
 
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one frame."""
+        return self.size**2 * (6 if self.pixels == "rgb24" else 3) // 2
+
 
 DENSE_FORMS = {"upstream": DenseForm(384, "BICUBIC", "rgb24"), "lean": DenseForm(224, "AREA", "yuv420p")}
 """`upstream` equals the released weights' input; `lean` is the cheap form."""

@@ -439,6 +439,22 @@ def test_two_syncs_at_once(label_studio: LiveServer, folder: Path, made: bool) -
     assert not synced(folder, label_studio).changes()
 
 
+def test_two_syncs_at_once_that_do_not_hear_what_they_made(label_studio: LiveServer, folder: Path) -> None:
+    """Each makes a project, and neither knows which is its own: one of them stays."""
+    copy = folder.parent / "copy"
+    shutil.copytree(folder, copy)
+    lost = Fault(taken=True, seconds=1.0)  # so that both have made theirs before either looks
+    with (
+        FaultyNetwork(label_studio.url, nth(1, lost, "POST", "/api/projects/$")) as one,
+        FaultyNetwork(label_studio.url, nth(1, lost, "POST", "/api/projects/$")) as two,
+    ):
+        works = [lambda: synced(folder, label_studio, one.url), lambda: synced(copy, label_studio, two.url)]
+        assert at_once(works) == []
+    assert project_id(folder) == project_id(copy)
+    assert projects_of(label_studio, folder) == [project_id(folder)]
+    assert keys(label_studio, folder) == all_keys(folder)
+
+
 def test_one_folder_is_synced_once_at_a_time(label_studio: LiveServer, folder: Path) -> None:
     with FaultyNetwork(label_studio.url, nth(1, Fault(taken=True, status=500, seconds=2.0), "POST", "/import")) as slow:
         running = threading.Thread(target=synced, args=(folder, label_studio, slow.url))

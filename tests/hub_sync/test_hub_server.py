@@ -409,7 +409,7 @@ def test_faults_do_what_they_say(hub: HubServer) -> None:
     assert stalled.hits == 1
     assert [one.sent for one in hub.requests("resolve")][-1] == 4
     assert ask(hub, path)[2] == b"0123456789"
-    assert ask(hub, "/api/models/lab/set")[0] == 404
+    assert ask(hub, "/api/spaces/lab/set")[0] == 404
     assert hub.kinds()["unknown"] == 1
 
 
@@ -447,7 +447,9 @@ def test_a_bad_card_and_bad_files_are_refused(hub: HubServer, hub_python: Client
     assert hub.head("lab/set") == head
 
 
-@pytest.mark.parametrize(("count", "wanted"), [(1_200, "media/0*/*"), pytest.param(5_000, "*", marks=pytest.mark.full)])
+@pytest.mark.parametrize(
+    ("count", "wanted"), [(1_200, "media/0*/*"), pytest.param(5_000, "media/[0-3]*/*", marks=pytest.mark.full)]
+)
 def test_many_files(hub: HubServer, hub_python: Client, tmp_path: Path, count: int, wanted: str) -> None:
     hub.create_repo("lab/set")
     files = {f"media/{number % 256:02x}/{number}.mp4": b"\0" + noise(500, number) for number in range(count)}

@@ -1,1 +1,1 @@
-"""Exports read by other trainers' own loaders, each in an environment of its own: `make test-interop`."""
+"""What other programs do with ours, with installs of gigabytes or in many minutes: `make test-interop`."""

@@ -19,11 +19,11 @@ from schemas.levels import LevelScale, level_of_unit
 from schemas.manifest import Manifest
 from schemas.sample import MediaRef, Provenance, Sample, Target, Turn
 from stages.wording.prompts import PUBLISHED
-from training.checkpoint import Checkpoint, load_checkpoint
-from training.config import VQA2Config
-from training.preset import load_preset
-from training.start import initial_model, model_config, quiet
-from training.tokens import Tokens, train_tokenizer
+from training.checkpoints.checkpoint import Checkpoint, load_checkpoint
+from training.checkpoints.preset import load_preset
+from training.checkpoints.start import initial_model, model_config, quiet
+from training.inputs.tokens import Tokens, train_tokenizer
+from training.models.config import VQA2Config
 
 FRAMES, FPS, SIZE = 16, 8, 128
 EVERYTHING = ["vision", "vision_projector", "motion", "motion_projector", "llm"]
@@ -195,7 +195,7 @@ def config(tokens: Tokens) -> VQA2Config:
 def trained(shared_corpus: Path) -> Checkpoint:
     """A checkpoint of a few steps on the shared corpus, read back from its folder."""
     from schemas.recipe import TrainRecipe, load
-    from training.train import train
+    from training.trainer.train import train
 
     recipe = write_recipe(shared_corpus, out="model")
     train(load(recipe, TrainRecipe), shared_corpus)

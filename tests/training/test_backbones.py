@@ -41,22 +41,22 @@ from tests.training.conftest import (
     write_samples,
 )
 from tests.training.conftest import sample as sample_of
-from training.checkpoint import load_checkpoint
-from training.config import CONFIGS, MotionConfig, PatchedConfig
-from training.conversation import encode, encode_open
-from training.dataset import Collator, Example
-from training.features import FeatureCache
-from training.feeds import Feed
-from training.frames import key_frame_pixels, patched
-from training.model import model_class
+from training.checkpoints.checkpoint import load_checkpoint
+from training.checkpoints.preset import load_preset
+from training.checkpoints.schedule import PARTS
+from training.checkpoints.start import initial_model, initial_tokens, model_config
+from training.inference.score import score_clips
+from training.inputs.conversation import encode, encode_open
+from training.inputs.dataset import Collator, Example
+from training.inputs.features import FeatureCache
+from training.inputs.feeds import Feed
+from training.inputs.tokens import Tokens
+from training.models.config import CONFIGS, MotionConfig, PatchedConfig
+from training.models.frames import key_frame_pixels, patched
+from training.models.model import model_class
 from training.models.qwen_vl import real_patches
 from training.precompute import Model, clips_of_files, fill
-from training.preset import load_preset
-from training.schedule import PARTS
-from training.score import score_clips
-from training.start import initial_model, initial_tokens, model_config
-from training.tokens import Tokens
-from training.train import train
+from training.trainer.train import train
 
 STOCK: dict[str, Any] = {
     "llava-onevision": (LlavaOnevisionConfig, LlavaOnevisionForConditionalGeneration),
@@ -560,6 +560,6 @@ def test_compiled_it_gives_the_same(model: Any, geometry: MotionConfig, words: T
     inputs = batch(geometry, words, *mixed(geometry))
     expected = last(model, inputs)
     torch._dynamo.reset()
-    traced = torch.compile(model, backend="aot_eager")  # all of the compiler but its code generation, for time's sake
+    traced = torch.compile(model, backend="aot_eager")  # code is generated in tests/interop/compiled.py, in minutes
     torch.testing.assert_close(last(traced, inputs), expected, **CLOSE)
     torch._dynamo.reset()

@@ -18,8 +18,8 @@ import training.commands
 from dataset_builder.locks import read_lock, read_report
 from schemas.errors import CallError, DataError
 from tests.training.conftest import write_clip
-from training.checkpoint import Checkpoint
-from training.score import score_clips
+from training.checkpoints.checkpoint import Checkpoint
+from training.inference.score import score_clips
 
 Call = Callable[..., tuple[int, str]]
 SCORES = {"1": 4.2, "2": 3.9, "3": 3.1, "4": 2.6, "5": 2.0, "6": 1.4}
@@ -209,6 +209,33 @@ def video_questions(folder: Path) -> Path:
     path = folder / "Q_Bench_Video_dev.json"
     path.write_text(json.dumps(rows))
     return path
+
+
+def test_questions_about_what_is_damaged_or_too_long_are_not_answered(
+    call: Call, model: Path, clips: Path, tmp_path: Path
+) -> None:
+    small = tmp_path / "small"
+    shutil.copytree(model, small)
+    config = json.loads((small / "config.json").read_text())
+
+    def errors(most: int) -> dict[str, str]:
+        config["text_config"]["max_position_embeddings"] = most
+        (small / "config.json").write_text(json.dumps(config))
+        arguments = ["--clips", clips, "--labels", video_questions(tmp_path), "--expect", 4, "--json"]
+        code, told = call("benchmark", small, "q_bench_video", *arguments)
+        result = json.loads(told)
+        assert (code, result["n_scored"]) == (1 if result["errors"] else 0, 4 - len(result["errors"]))
+        return dict(result["errors"])
+
+    told = errors(1)
+    counts = sorted(int(error.split(" tokens, the model reads at most 1: cut the clip")[0]) for error in told.values())
+    assert len(counts) == 4
+    (pair,) = errors(counts[-2]).values()
+    assert pair.startswith(f"{counts[-1]} tokens")
+    whole = write_clip(tmp_path / "2.mkv", 1).read_bytes()  # half of it still decodes
+    (clips / "2.mp4").write_bytes(whole[: len(whole) // 2])
+    (damaged,) = errors(counts[-1]).values()
+    assert damaged.startswith("truncated: ")
 
 
 @pytest.mark.parametrize("by", ["letter", "generate"])

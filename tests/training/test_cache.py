@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from schemas.errors import CallError, DataError
-from training.cache import ENTRIES_PER_SHARD, INDEX, NEW, Cache, Entry, Method, pack, write_new
+from training.inputs.cache import ENTRIES_PER_SHARD, INDEX, NEW, Cache, Entry, Method, pack, write_new
 
 METHOD = Method(what="motion", version=1, params={"size": 224, "weights": "a" * 64})
 

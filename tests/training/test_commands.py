@@ -12,11 +12,12 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+import training.arguments
 import training.commands
 from dataset_builder.locks import make_lock, read_lock, read_report, require_comparable, write_lock
 from schemas.errors import CallError, DataError
 from tests.training.conftest import scored, video_ref, write_clip, write_recipe, write_samples
-from training.checkpoint import Checkpoint
+from training.checkpoints.checkpoint import Checkpoint
 
 Call = Callable[..., tuple[int, str]]
 
@@ -172,7 +173,7 @@ def test_wrong_calls_name_the_nearest(call: Call, shared_corpus: Path, trained: 
 def test_without_torch_the_call_says_what_to_install(
     call: Call, shared_corpus: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training.commands, "NEEDED", ("torch_that_is_not_there",))
+    monkeypatch.setattr(training.arguments, "NEEDED", ("torch_that_is_not_there",))
     with pytest.raises(CallError, match=r"pip install \"vqa2\[train\]\".*CPU build"):
         call("train", write_recipe(shared_corpus, out="elsewhere"))
 

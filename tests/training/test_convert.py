@@ -19,19 +19,19 @@ from schemas.recipe import TrainRecipe, load
 from schemas.sample import IMAGE, MOTION, VIDEO, Turn
 from tests.training.conftest import write_clip, write_recipe
 from tests.training.original_layout import SIZE, SYSTEM, Original, make_original, make_slowfast, tokenizer
-from training.checkpoint import BLOCK, Checkpoint, load_checkpoint, load_extractor
-from training.config import VQA2Config
-from training.conversation import encode, encode_open
+from training.checkpoints.checkpoint import BLOCK, Checkpoint, load_checkpoint, load_extractor
+from training.checkpoints.start import initial_extractor
 from training.converting.convert import ORIGINAL, SLOW_PATH, convert, from_llava, to_llava, to_slowfast
 from training.converting.layout import expected, geometry
 from training.converting.scorers import KINDS, Kind, kind_of
 from training.converting.slowfast import HEAD, fast_shapes, slow_shapes
-from training.dataset import Collator, Example
-from training.feeds import Feed, read_feed
-from training.score import score_clips
-from training.start import initial_extractor
-from training.tokens import Tokens
-from training.train import train
+from training.inference.score import score_clips
+from training.inputs.conversation import encode, encode_open
+from training.inputs.dataset import Collator, Example
+from training.inputs.feeds import Feed, read_feed
+from training.inputs.tokens import Tokens
+from training.models.config import VQA2Config
+from training.trainer.train import train
 from vqa2 import app
 
 UGC = (

@@ -8,10 +8,10 @@ from schemas.errors import CallError, DataError
 from schemas.sample import MediaRef, Sample
 from stages.wording.prompts import PUBLISHED
 from tests.training.conftest import image_ref, sample, scored, video_ref, write_clip, write_samples
-from training.checkpoint import Checkpoint
-from training.conversation import NO_LOSS
-from training.dataset import Collator, SampleDataset
-from training.feeds import FeedReader, read_feed
+from training.checkpoints.checkpoint import Checkpoint
+from training.inputs.conversation import NO_LOSS
+from training.inputs.dataset import Collator, SampleDataset
+from training.inputs.feeds import FeedReader, read_feed
 
 
 def dataset(corpus: Path, samples: list[Sample], checkpoint: Checkpoint, config: str = "stage2-ugc") -> SampleDataset:

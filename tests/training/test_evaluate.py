@@ -1,16 +1,20 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from msgspec.structs import replace
+from scipy.stats import pearsonr
 
 from schemas.recipe import TrainRecipe, load
+from schemas.sample import MOTION, VIDEO
 from tests.training.conftest import EVERYTHING, scored, video_ref, write_recipe, write_samples
-from training.checkpoint import Checkpoint, load_checkpoint
-from training.evaluate import evaluate, laplacian_variance
-from training.feeds import read_feed
-from training.score import score_clips
-from training.train import train
+from training.checkpoints.checkpoint import Checkpoint, load_checkpoint
+from training.evaluation.evaluate import evaluate, laplacian_variance
+from training.inference.score import score_clips
+from training.inputs.feeds import read_feed
+from training.trainer.train import train
 
 
 def test_blank_frames_are_mid_grey_and_keep_their_motion(shared_corpus: Path, trained: Checkpoint) -> None:
@@ -47,6 +51,26 @@ def test_blank_frames_and_trivial_are_measured_on_the_clips(corpus: Path, traine
     assert result.errors == []
 
 
+def test_what_is_read_ahead_and_what_cannot_be_read_change_nothing_else(
+    corpus: Path, trained: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one chunk or in many, with a clip in the middle that is damaged: the other samples are scored as they were."""
+    samples = [scored(video_ref(f"clip{i}"), 0.9 - 0.15 * i) for i in range(6)]
+    write_samples(corpus, "stage2-ugc", "test", [*samples[:2], *samples[3:]])
+    without = evaluate(trained, corpus, "stage2-ugc", "test", corpus, controls=True)
+    clip = corpus / "media" / "clip2.mp4"
+    clip.write_bytes(clip.read_bytes()[:900])
+    write_samples(corpus, "stage2-ugc", "test", samples)
+    for chunk in (64, 2):
+        monkeypatch.setattr("training.evaluation.evaluate.CHUNK", chunk)
+        found = evaluate(trained, corpus, "stage2-ugc", "test", corpus, controls=True)
+        assert (found.n_expected, len(found.errors), len(found.not_scored)) == (6, 1, 1)
+        assert "clip2.mp4" in found.errors[0]
+        for name in ("trained", "blank_frames", "untrained", "trivial"):
+            assert getattr(found, name).n == 5
+            assert getattr(found, name).plcc == pytest.approx(getattr(without, name).plcc, abs=1e-4)
+
+
 def test_eval_and_score_agree(shared_corpus: Path, trained: Checkpoint) -> None:
     rows = list(score_clips(trained, [shared_corpus / "media" / f"clip{i}.mp4" for i in (4, 5)]))
     result = evaluate(trained, shared_corpus, "stage2-ugc", "test", shared_corpus, controls=False)
@@ -54,6 +78,34 @@ def test_eval_and_score_agree(shared_corpus: Path, trained: Checkpoint) -> None:
     assert rows[1].score is not None
     falling = rows[0].score > rows[1].score  # as the scores of the corpus are
     assert result.trained.srcc == pytest.approx(1 if falling else -1)
+
+
+def test_a_sample_that_asks_for_a_score_is_asked_as_the_checkpoint_is(
+    shared_corpus: Path, trained: Checkpoint, corpus: Path
+) -> None:
+    """Whatever its own wording; a sample that tells of stalls too is asked its own question."""
+    scoring = replace(trained.block.scoring, video_prompt=VIDEO + MOTION, video_prefix="")
+    bare = Checkpoint(trained.model, trained.tokens, replace(trained.block, scoring=scoring))
+    clips = [scored(video_ref(f"clip{i}"), 0.95 - 0.15 * i) for i in range(6)]
+    told = [replace(sample, task="stalls-as-sentence") for sample in clips]
+    paths = [corpus / "media" / f"clip{i}.mp4" for i in range(6)]
+    truth = [sample.target.mos for sample in clips if sample.target]
+
+    def correlation(model: Checkpoint) -> Any:
+        scores = [row.score for row in score_clips(model, paths) if row.score is not None]
+        return pytest.approx(pearsonr(scores, truth).statistic, abs=1e-4)
+
+    assert correlation(bare) != correlation(trained).expected
+    for samples, expected in ((clips, correlation(bare)), (told, correlation(_of_words(trained, "")))):
+        write_samples(corpus, "stage2-ugc", "test", samples)
+        report = evaluate(bare, corpus, "stage2-ugc", "test", corpus, controls=False)
+        assert report.trained.plcc == expected
+
+
+def _of_words(checkpoint: Checkpoint, prefix: str) -> Checkpoint:
+    """Give the checkpoint with another beginning of its answers."""
+    scoring = replace(checkpoint.block.scoring, video_prefix=prefix)
+    return Checkpoint(checkpoint.model, checkpoint.tokens, replace(checkpoint.block, scoring=scoring))
 
 
 def test_the_laplacian_of_a_checkerboard() -> None:

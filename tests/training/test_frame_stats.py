@@ -1,6 +1,6 @@
 import numpy as np
 
-from training.frame_stats import FRAME_STATISTICS, STATISTICS, frame_statistics
+from training.models.frame_stats import FRAME_STATISTICS, STATISTICS, frame_statistics
 
 SIZE = 64
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from PIL import Image
 
-from training.config import VQA2Config
-from training.frames import key_frame_pixels, normalised, rgb_of_planar
+from training.models.config import VQA2Config
+from training.models.frames import key_frame_pixels, normalised, rgb_of_planar
 
 
 def resized(config: VQA2Config, size: int) -> VQA2Config:

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from training.grading import Grade, accuracies, graded, is_right, vlmevalkit
+from training.evaluation.grading import Grade, accuracies, graded, is_right, vlmevalkit
 from training.testsets import LETTERS, QuestionItem
 
 OPTIONS = [("Yes", "No"), ("Blur", "Noise", "A. B. flicker", "1.5 s"), ("The first", "The second", "None of them")]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from schemas.errors import CallError, DataError
-from training.judging import KeptJudge, NoJudge, ServerJudge
+from training.evaluation.judging import KeptJudge, NoJudge, ServerJudge
 
 
 class Server(ThreadingHTTPServer):

@@ -11,8 +11,8 @@ import scipy.optimize
 import scipy.stats
 from numpy.typing import NDArray
 
-import training.metrics
-from training.metrics import Agreement, agreement, fit_logistic, krcc
+import training.evaluation.metrics
+from training.evaluation.metrics import Agreement, agreement, fit_logistic, krcc
 
 Values = NDArray[np.float64]
 SHAPES = [(60, 3.0, 0.1), (200, 8.0, 0.06), (585, 5.0, 0.12)]
@@ -135,7 +135,7 @@ def test_few_pairs_have_correlations_and_no_fit() -> None:
 
 
 def test_a_fit_that_does_not_converge_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training.metrics, "MOST_CALLS", 3)
+    monkeypatch.setattr(training.evaluation.metrics, "MOST_CALLS", 3)
     x, y = made(1, 60, 5.0, 0.1)
     found = measured(x, y)
     assert found.plcc.value is not None

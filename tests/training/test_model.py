@@ -6,8 +6,8 @@ import pytest
 import torch
 from transformers import AutoModelForImageTextToText, LlavaOnevisionConfig, LlavaOnevisionForConditionalGeneration
 
-from training.config import VQA2Config
-from training.model import VQA2ForConditionalGeneration
+from training.models.config import VQA2Config
+from training.models.model import VQA2ForConditionalGeneration
 
 VIDEO_TOKENS, MOTION_TOKENS = 2 * 16 + 1, 8
 

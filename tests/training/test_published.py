@@ -9,9 +9,9 @@ import yaml
 
 from dataset_builder.build import build
 from schemas.recipe import BuildRecipe, TrainRecipe, load
-from training.checkpoint import load_checkpoint
-from training.score import score_clips
-from training.train import train
+from training.checkpoints.checkpoint import load_checkpoint
+from training.inference.score import score_clips
+from training.trainer.train import train
 
 STREAMING = "Key frames:\n<image>. Motion:\n <image>. How would you evaluate the quality of this video?"
 

@@ -1,8 +1,12 @@
+import math
+
 import pytest
 import torch
 from torch import nn
 
-from training.slowfast import REACH, SlowFastFast
+from benchmarks._slowfast import Both
+from training.converting.slowfast import slow_shapes
+from training.models.slowfast import REACH, SlowFastFast
 
 
 @pytest.fixture
@@ -54,3 +58,13 @@ def test_training_mode_leaves_batch_statistics_alone(extractor: SlowFastFast) ->
     before = extractor.blocks[0].multipathway_blocks["1"].norm.running_mean.clone()
     extractor.train()(torch.randn(8, 3, 32, 32))
     torch.testing.assert_close(extractor.blocks[0].multipathway_blocks["1"].norm.running_mean, before, rtol=0, atol=0)
+
+
+@torch.inference_mode()
+def test_features_are_those_with_the_slow_pathway_beside_to_the_bit(extractor: SlowFastFast) -> None:
+    frames = torch.randn(16, 3, 48, 48)
+    both = Both(extractor).eval()
+    assert torch.equal(both(frames), extractor(frames))
+    assert sum(p.numel() for p in both.slow.parameters()) + sum(p.numel() for p in both.fusions.parameters()) == sum(
+        math.prod(shape) for name, shape in slow_shapes().items() if name.endswith(("weight", "bias"))
+    )

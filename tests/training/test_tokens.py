@@ -4,8 +4,8 @@ from transformers import PreTrainedTokenizerFast
 from schemas.errors import CallError
 from schemas.levels import LEVELS
 from schemas.sample import MOTION, VIDEO, Turn
-from training.conversation import NO_LOSS, encode, encode_open
-from training.tokens import SPECIALS, TURN_END, Tokens, train_tokenizer
+from training.inputs.conversation import NO_LOSS, encode, encode_open
+from training.inputs.tokens import SPECIALS, TURN_END, Tokens, train_tokenizer
 
 TURNS = [Turn(role="user", text=f"Look:\n{VIDEO}. Motion:\n{MOTION}. How?"), Turn(role="assistant", text="It is good.")]
 MEDIA = [(VIDEO, 3), (MOTION, 2)]

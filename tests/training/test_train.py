@@ -8,13 +8,16 @@ from dataset_builder.corpus import read_samples
 from schemas.errors import CallError, DataError
 from schemas.recipe import TrainRecipe, TrainStage, load
 from tests.training.conftest import EVERYTHING, video_ref, write_recipe
-from training.checkpoint import Checkpoint, load_checkpoint
-from training.dataset import Collator, SampleDataset
-from training.feeds import FeedReader
-from training.preset import load_preset, preset_names
-from training.schedule import PARTS, TEXT_EMBEDDINGS, freeze_but, optimizer
-from training.start import initial_model, initial_tokens, preset_config
-from training.train import answers_only, run_stage, train
+from training.checkpoints.checkpoint import Checkpoint, load_checkpoint
+from training.checkpoints.preset import load_preset, preset_names
+from training.checkpoints.schedule import PARTS, TEXT_EMBEDDINGS, freeze_but, optimizer
+from training.checkpoints.start import initial_model, initial_tokens, preset_config
+from training.inputs.dataset import Collator, SampleDataset
+from training.inputs.feeds import FeedReader
+from training.trainer.curve import Curve
+from training.trainer.run_folder import RunFolder
+from training.trainer.stage_trainer import Kept, answers_only
+from training.trainer.train import run_stage, train
 
 
 def run(recipe: Path) -> dict[str, object]:
@@ -32,13 +35,14 @@ def test_every_parameter_is_of_exactly_one_part(fresh: Checkpoint) -> None:
 
 @pytest.mark.parametrize("parts", [["vision", "vision_projector"], ["motion", "motion_projector"], EVERYTHING])
 def test_frozen_parts_stay_bit_equal_and_the_others_move(
-    shared_corpus: Path, fresh: Checkpoint, parts: list[str]
+    shared_corpus: Path, fresh: Checkpoint, parts: list[str], tmp_path: Path
 ) -> None:
     before = {name: p.detach().clone() for name, p in fresh.model.named_parameters()}
     stage = TrainStage(name="s", configs=["stage2-ugc"], train=parts, steps=2, batch=2, lr=0.01)  # type: ignore[arg-type]
     samples = list(read_samples(shared_corpus, "stage2-ugc", "train"))
     feeds = FeedReader(shared_corpus, fresh.config, keep=True)
-    run_stage(stage, samples, fresh, feeds, TrainRecipe(corpus=".", out="x"))
+    kept = Kept(RunFolder(tmp_path / "work", {}).stage(0, "s"), Curve(tmp_path / "curve.jsonl"))
+    run_stage(stage, samples, fresh, feeds, TrainRecipe(corpus=".", out="x"), kept=kept)
     moved = {name for name, p in fresh.model.named_parameters() if not torch.equal(p, before[name])}
     assert {part_of(name) for name in moved} == set(parts) - {"motion"}  # frame statistics have no weights
     assert not any(TEXT_EMBEDDINGS in name for name in moved)
@@ -131,7 +135,7 @@ def test_an_output_that_is_there_is_not_overwritten(corpus: Path) -> None:
 
 def test_an_unknown_preset_names_the_nearest(corpus: Path) -> None:
     large = ["llava-onevision-7b", "qwen2.5-vl-7b", "qwen3-vl-8b"]
-    assert preset_names() == [*large, "tiny", "tiny-qwen2.5-vl", "tiny-qwen3-vl"]
+    assert preset_names() == [*large, "small", "tiny", "tiny-qwen2.5-vl", "tiny-qwen3-vl"]
     with pytest.raises(CallError, match="did you mean 'tiny'"):
         run(write_recipe(corpus, preset="tinny"))
 
@@ -150,7 +154,7 @@ def test_presets_follow_the_papers_freeze_schedule() -> None:
     ("name", "parameters"), [("llava-onevision-7b", 8.05e9), ("qwen2.5-vl-7b", 8.31e9), ("qwen3-vl-8b", 8.79e9)]
 )
 def test_large_presets_have_the_size_of_their_models(name: str, parameters: float) -> None:
-    from training.model import model_class
+    from training.models.model import model_class
 
     config = preset_config(load_preset(name))
     with torch.device("meta"):
@@ -160,7 +164,7 @@ def test_large_presets_have_the_size_of_their_models(name: str, parameters: floa
 
 
 def test_the_papers_model_sees_the_papers_patches() -> None:
-    from training.config import VQA2Config
+    from training.models.config import VQA2Config
 
     config = preset_config(load_preset("llava-onevision-7b"))
     assert isinstance(config, VQA2Config)
@@ -172,8 +176,9 @@ def test_a_preset_whose_weights_are_not_there_says_so(
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     preset = load_preset("llava-onevision-7b")
+    recipe = load(write_recipe(corpus, preset="llava-onevision-7b"), TrainRecipe)
     with pytest.raises(CallError, match="the tokenizer 'llava-hf/llava-onevision-qwen2-7b-ov-chat-hf' cannot be had"):
-        run(write_recipe(corpus, preset="llava-onevision-7b"))
+        train(recipe, corpus, anyway=True)
     with pytest.raises(CallError, match="the weights 'llava-hf/.*' cannot be had"):
         initial_model(preset, trained.config, 0)
     with pytest.raises(CallError, match="hf download"):

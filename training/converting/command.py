@@ -12,6 +12,7 @@ import typer
 
 from dataset_builder.progress import tracker
 from schemas.errors import CallError
+from training.arguments import require_torch
 
 Kind = Literal["ugc", "streaming", "assistant", "enhanced", "image"]
 
@@ -37,11 +38,9 @@ def convert_command(
     """
     if target and (source != "auto" or kind):
         raise CallError("--to converts a folder of ours back: it goes with neither --from nor --kind")
-    from training.commands import _require_torch
-
-    _require_torch()
+    require_torch()
+    from training.checkpoints.start import quiet
     from training.converting.convert import convert, to_llava, to_slowfast
-    from training.start import quiet
 
     quiet()
     with tracker() as track:

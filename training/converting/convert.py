@@ -22,16 +22,16 @@ from transformers import AddedToken, AutoTokenizer, Qwen2Config
 from dataset_builder.corpus import replacing
 from dataset_builder.progress import Tracker, untracked
 from schemas.errors import CallError
-from training.checkpoint import BLOCK, RECORD, Block
-from training.config import VQA2Config
+from training.checkpoints.checkpoint import BLOCK, RECORD, Block
+from training.checkpoints.preset import Preset, load_preset
+from training.checkpoints.start import FAST_PATH, model_config
 from training.converting import layout
 from training.converting.scorers import SYSTEM, Kind, kind_of, scoring_for
 from training.converting.slowfast import HEAD, Shapes, fast_shapes, slow_shapes
 from training.converting.tensors import SHARD_BYTES, Stored, same_bytes, some, stored_in, write_model, write_tensors
-from training.preset import Preset, load_preset
-from training.slowfast import COUNTER
-from training.start import FAST_PATH, model_config
-from training.tokens import SPECIALS, SYSTEM_TEMPLATE, TURN_END, Tokens
+from training.inputs.tokens import SPECIALS, SYSTEM_TEMPLATE, TURN_END, Tokens
+from training.models.config import VQA2Config
+from training.models.slowfast import COUNTER
 
 SLOW_PATH = "slow_path.safetensors"
 """What a converted folder keeps beside the model, by pytorchvideo's names."""

@@ -10,9 +10,9 @@ import torch
 from transformers import AutoConfig
 
 from schemas.errors import CallError
-from training.config import VQA2Config
 from training.converting.slowfast import Shapes, fast_shapes, slow_shapes
-from training.model import VQA2ForConditionalGeneration
+from training.models.config import VQA2Config
+from training.models.model import VQA2ForConditionalGeneration
 
 SLOWFAST = "model.slowfast.feature_extraction."
 PREFIXES = (

@@ -14,8 +14,8 @@ from schemas.errors import CallError
 from schemas.levels import LEVELS, WEIGHTS
 from schemas.sample import IMAGE, MOTION, VIDEO
 from stages.wording.prompts import PUBLISHED, SHORT
-from training.checkpoint import Scoring
-from training.tokens import Tokens
+from training.checkpoints.checkpoint import Scoring
+from training.inputs.tokens import Tokens
 
 Kind = Literal["ugc", "streaming", "assistant", "enhanced", "image"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

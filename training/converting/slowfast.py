@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 
-from training.slowfast import COUNTER, STAGES, SlowFastFast
+from training.models.slowfast import COUNTER, STAGES, SlowFastFast
 
 Shapes = dict[str, tuple[int, ...]]
 

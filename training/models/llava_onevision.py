@@ -9,14 +9,17 @@ from torch import Tensor, nn
 from transformers import AutoModelForImageTextToText, LlavaOnevisionForConditionalGeneration, LlavaOnevisionModel
 from transformers.models.llava_onevision.modeling_llava_onevision import LlavaOnevisionModelOutputWithPast
 
-from training.config import VQA2Config
+from training.models.config import VQA2Config
 from training.models.motion import MotionGeneration, MotionModel, clips, merge, rename_as
+from training.models.vision_memory import VisionMemory
 
 
 class VQA2Model(MotionModel, LlavaOnevisionModel):  # type: ignore[misc]  # transformers ships no types
     """LLaVA-OneVision without its head, plus motion. Merges patches and motion into the token embeddings."""
 
     config_class = VQA2Config
+    vision_memory: VisionMemory | None = None
+    """Keeps what the tower says of a picture, while it does not learn."""
 
     def forward(  # noqa: PLR0917  # stock signature: generation and the trainer read it
         self,
@@ -71,9 +74,16 @@ class VQA2Model(MotionModel, LlavaOnevisionModel):  # type: ignore[misc]  # tran
     def _patches(self, pixels: Tensor, mask: Tensor | None) -> Tensor:
         """Encode and project the real pictures of a batch: [N, patches, D] in reading order."""
         flat = pixels.flatten(0, 1) if mask is None else pixels[mask.bool()]
-        states = self.vision_tower(flat.to(self.dtype), output_hidden_states=True).hidden_states
-        patches: Tensor = self.multi_modal_projector(states[self.config.vision_feature_layer])
+        pictures = flat.to(self.dtype)
+        states = self.vision_memory.patches(pictures, self._see) if self.vision_memory else self._see(pictures)
+        patches: Tensor = self.multi_modal_projector(states)
         return patches
+
+    def _see(self, pictures: Tensor) -> Tensor:
+        states: Tensor = self.vision_tower(pictures, output_hidden_states=True).hidden_states[
+            self.config.vision_feature_layer
+        ]
+        return states
 
     def _video_tokens(self, pixels: Tensor, mask: Tensor | None) -> Tensor:
         """Key frames pooled 2 x 2, one after the other, and one newline embedding after each video."""

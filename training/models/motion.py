@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 from transformers.conversion_mapping import get_checkpoint_conversion_mapping, register_checkpoint_conversion_mapping
 
-from training.config import MOTION_INPUTS, MotionConfig
-from training.frames import normalised, rgb_of_planar
-from training.slowfast import SlowFastFast
+from training.models.config import MOTION_INPUTS, MotionConfig
+from training.models.frames import normalised, rgb_of_planar
+from training.models.slowfast import SlowFastFast
 
 
 class MotionProjector(nn.Module):

@@ -21,7 +21,7 @@ from transformers.conversion_mapping import register_checkpoint_conversion_mappi
 from transformers.core_model_loading import WeightRenaming
 from transformers.modeling_outputs import BaseModelOutputWithPast
 
-from training.config import VQA2Qwen3Config, VQA2Qwen25Config
+from training.models.config import VQA2Qwen3Config, VQA2Qwen25Config
 from training.models.motion import MotionGeneration, MotionModel, merge
 
 IMAGE_TYPE, VIDEO_TYPE = 1, 2
@@ -59,9 +59,9 @@ class QwenMotionModel(MotionModel):
         """Run the language model over tokens, patches and motion.
 
         `pixel_values` [B, P, D] and `pixel_values_videos` are the patches of a sample's images and videos (see
-        training.frames.patched), `image_grid_thw` [B, N, 3] and `video_grid_thw` how many steps, rows and columns of
-        them each has, 0 for none. `second_per_grid_ts` [B, N] is how long a step of a video lasts (Qwen2.5-VL only).
-        Motion as in VQA2Model. Raises ValueError when placeholders and media do not match in number.
+        training.models.frames.patched), `image_grid_thw` [B, N, 3] and `video_grid_thw` how many steps, rows and
+        columns of them each has, 0 for none. `second_per_grid_ts` [B, N] is how long a step of a video lasts
+        (Qwen2.5-VL only). Motion as in VQA2Model. Raises ValueError when placeholders and media do not match in number.
         """
         kwargs = {k: v for k, v in kwargs.items() if k not in _STOCK_ONLY}
         if inputs_embeds is None:

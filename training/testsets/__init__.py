@@ -8,7 +8,7 @@ The file name is the set's own name in lower snake case. A test set has
   holds no such part. A row that cannot be used is told in `refused`, and is none of the items.
 
 Kinds: `scores` are clips with an opinion score (ScoredItem), `questions` are questions about clips (QuestionItem). No
-clip is looked at here: that is for `training.benchmark`, which counts every item that is not scored.
+clip is looked at here: that is for `training.evaluation.benchmark`, which counts every item that is not scored.
 """
 
 from __future__ import annotations

@@ -60,6 +60,11 @@ def prompt_of(item: QuestionItem, shown: Sequence[tuple[int, int]]) -> str:
     asked = question_of(item)
     if item.media == "image":
         return f"You will receive one image. Please {_BASED}\n{IMAGE}\n{asked}"
+    return prompt_about(asked, shown)
+
+
+def prompt_about(asked: str, shown: Sequence[tuple[int, int]]) -> str:
+    """Write the prompt of a question about one or two videos; `shown` as in `prompt_of`."""
     (images, frames), *more = shown
     moves = all(motion for _, motion in shown)
     if not more:

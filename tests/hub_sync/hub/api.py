@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
-from tests.hub_sync.hub.context import Hub
+from tests.hub_sync.hub.context import MODEL, Hub, model
 from tests.hub_sync.hub.repos import Commit, Entry, Refusal, Repo, last_change, listing
 
 TREE_PAGE, TREE_PAGE_EXPANDED, COMMITS_PAGE = 1000, 50, 50
@@ -34,6 +34,7 @@ BINARY = {
     "zip",
     "gz",
     "npy",
+    "safetensors",
 }
 
 
@@ -54,12 +55,13 @@ async def validate_yaml(hub: Hub, request: Request) -> Response:
 
 async def create_repo(hub: Hub, request: Request) -> Response:
     asked = await _json(request)
-    if asked.get("type") != "dataset":
-        raise Refusal(400, "this server holds datasets only")
+    if asked.get("type", "model") not in {"dataset", "model"}:
+        raise Refusal(400, "this server holds data sets and models only")
     user = hub.writer(request, asked.get("organization"))
-    name = f"{asked.get('organization') or user.name}/{asked['name']}"
+    called = f"{asked.get('organization') or user.name}/{asked['name']}"
+    name = called if asked.get("type") == "dataset" else model(called)
     hub.create(name, asked.get("visibility") == "private" or asked.get("private") is True)
-    return JSONResponse({"url": f"{hub.endpoint}/datasets/{name}", "name": name, "id": name})
+    return JSONResponse({"url": hub.web(name), "name": called, "id": called})
 
 
 async def delete_repo(hub: Hub, request: Request) -> Response:
@@ -83,7 +85,7 @@ async def info(hub: Hub, request: Request, repo: str, revision: str = "main") ->
     commit = found.resolve(revision)
     with_blobs = request.query_params.get("blobs", "").lower() == "true"
     everything = {
-        "id": repo,
+        "id": repo.removesuffix(MODEL),
         "author": repo.split("/", maxsplit=1)[0],
         "sha": commit.id,
         "createdAt": found.created,
@@ -215,7 +217,7 @@ async def commit(hub: Hub, request: Request, repo: str, revision: str) -> Respon
     made = found.add_commit(
         revision, changes, header["summary"], header.get("description", ""), user.name, header.get("parentCommit")
     )
-    url = f"{hub.endpoint}/datasets/{repo}/commit/{made.id}"
+    url = f"{hub.web(repo)}/commit/{made.id}"
     return JSONResponse({"success": True, "commitOid": made.id, "commitUrl": url, "hookOutput": ""})
 
 
@@ -283,7 +285,7 @@ async def resolve(hub: Hub, request: Request, repo: str, revision: str, path: st
     }
     known = hub.store.xet_by_sha256.get(entry.sha256)
     if known:
-        route = f"{hub.endpoint}/api/datasets/{repo}/xet-read-token/{commit.id}"
+        route = f"{hub.api(repo)}/xet-read-token/{commit.id}"
         headers |= {"X-Xet-Hash": known.hash, "X-Xet-Refresh-Route": route, "Link": f'<{route}>; rel="xet-auth"'}
     return Response(status_code=302, headers=headers)
 

@@ -23,6 +23,14 @@ class User:
     may_write: bool
 
 
+MODEL = " (model)"
+
+
+def model(repo: str) -> str:
+    """How a repository of a model is kept beside data sets of the same name."""
+    return repo + MODEL
+
+
 def _token(name: str) -> str:
     return "hf_" + (name * 34)[:34]
 
@@ -86,10 +94,19 @@ class Hub:
 
     def create(self, name: str, private: bool) -> Repo:
         if name in self.repos:
-            url = f"{self.endpoint}/datasets/{name}"
-            raise Refusal(409, "You already created this dataset repo", url=url, name=name)
+            raise Refusal(409, "You already created this repo", url=self.web(name), name=name)
         attributes = Entry(self.store.put_blob(GIT_ATTRIBUTES), len(GIT_ATTRIBUTES))
         return self.repos.setdefault(name, Repo(name, private, attributes))
+
+    def web(self, name: str) -> str:
+        """Where its page would be."""
+        kind = "" if name.endswith(MODEL) else "datasets/"
+        return f"{self.endpoint}/{kind}{name.removesuffix(MODEL)}"
+
+    def api(self, name: str) -> str:
+        """Where it is asked for by programs."""
+        kind = "models" if name.endswith(MODEL) else "datasets"
+        return f"{self.endpoint}/api/{kind}/{name.removesuffix(MODEL)}"
 
     def link(self, host: str, path: str) -> str:
         """An address that needs no token."""

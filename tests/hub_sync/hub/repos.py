@@ -1,4 +1,4 @@
-"""What a dataset repository is: commits that each name all their files, branches and tags that name commits."""
+"""What a repository is: commits that each name all their files, branches and tags that name commits."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Commit:
 
 
 class Repo:
-    """One dataset. Changes are made under `lock`."""
+    """One data set or model. Changes are made under `lock`."""
 
     def __init__(self, name: str, private: bool, attributes: Entry) -> None:
         self.name = name

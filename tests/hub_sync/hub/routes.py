@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tests.hub_sync.hub import api, cas
-from tests.hub_sync.hub.context import Hub, refusal
+from tests.hub_sync.hub.context import Hub, model, refusal
 from tests.hub_sync.hub.faults import Receive, Send
 from tests.hub_sync.hub.repos import Refusal
 
@@ -28,6 +28,7 @@ class Route:
     path: str
     handler: Handler
     more: dict[str, str] = field(default_factory=dict)
+    model: bool = False
 
     def pattern(self) -> re.Pattern[str]:
         path = self.path.replace("{repo}", r"(?P<repo>[^/]+/[^/]+?)")
@@ -36,7 +37,7 @@ class Route:
 
 
 DATASET = "/api/datasets/{repo}"
-ROUTES = (
+OF_DATASETS = (
     Route("whoami", "GET", "/api/whoami-v2", api.whoami),
     Route("validate-yaml", "POST", "/api/validate-yaml", api.validate_yaml),
     Route("create-repo", "POST", "/api/repos/create", api.create_repo),
@@ -69,6 +70,12 @@ ROUTES = (
     Route("xorb-data", "GET", "/xorb-data/{name}", cas.xorb_data),
     Route("xet-newer", "GET POST", r"/v2/.*|/v1/xorb-(?:grants|commits)/.*", cas.no_newer_path),
 )
+OF_MODELS = tuple(
+    replace(route, path=route.path.replace("/api/datasets/", "/api/models/").replace("/datasets/", "/"), model=True)
+    for route in OF_DATASETS
+    if "/datasets/" in route.path
+)
+ROUTES = (*OF_DATASETS, *OF_MODELS)
 UNKNOWN = Route("unknown", "", "", api.unknown)
 _PATTERNS = [(set(route.methods.split()), route.pattern(), route) for route in ROUTES]
 
@@ -78,7 +85,8 @@ def find(method: str, raw_path: str) -> tuple[Route, dict[str, str]]:
     for methods, pattern, route in _PATTERNS:
         found = pattern.fullmatch(raw_path) if method in methods else None
         if found:
-            return route, {name: unquote(part) for name, part in found.groupdict().items()}
+            parts = {name: unquote(part) for name, part in found.groupdict().items()}
+            return route, parts | ({"repo": model(parts["repo"])} if route.model else {})
     return UNKNOWN, {}
 
 

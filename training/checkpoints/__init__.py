@@ -1,0 +1,1 @@
+"""Models on disk: presets, starting weights, adapters, and which parts of a model learn."""

@@ -1,0 +1,263 @@
+"""A checkpoint folder: weights, tokenizer, how it is to be asked for a score, and what it was trained by and on."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+from transformers import AutoConfig, AutoTokenizer
+
+from dataset_builder.corpus import replacing
+from schemas.errors import CallError
+from schemas.levels import LEVELS, WEIGHTS
+from schemas.sample import MOTION
+from stages.wording.prompts import PUBLISHED, SHORT
+from training.checkpoints.preset import Preset
+from training.checkpoints.start import initial_model, model_config
+from training.inputs.feeds import Feed
+from training.inputs.tokens import Tokens
+from training.models.config import MotionConfig
+from training.models.model import model_class
+from training.models.slowfast import SlowFastFast
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+BLOCK = "vqa2.json"
+RECORD = "training.json"
+EXTRACTOR = "model.motion_extractor."
+"""What the names of the motion extractor's tensors begin with in a checkpoint."""
+ADAPTERS = "adapter_config.json"
+"""Makes a folder one of adapters, which needs its base."""
+WHOLE, PIECE, APART = 1 << 26, 1 << 16, 1 << 22
+"""A file of at most WHOLE bytes is read whole for its identity; of a larger one PIECE bytes from each APART on, and the
+last: what any stage trains is larger than the gaps, so none leaves the identity as it was."""
+
+
+class Scoring(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How this model is asked for a score: it belongs to the checkpoint, since another wording scores otherwise.
+
+    Each prompt is followed by its prefix, and the next token's logits at `level_tokens` (ids of the words `levels`,
+    worst first) are weighed by `weights`. A video prompt without `<motion>` is asked of the key frames alone.
+    """
+
+    video_prompt: str
+    video_prompt_without_motion: str
+    image_prompt: str
+    video_prefix: str
+    image_prefix: str
+    levels: list[str]
+    level_tokens: list[int]
+    weights: list[float]
+
+    def question(self, feed: Feed) -> str:
+        """Give the prompt for one clip or image."""
+        if feed.kind == "image":
+            return self.image_prompt
+        return self.video_prompt if feed.motion is not None else self.video_prompt_without_motion
+
+    def shown(self, feed: Feed) -> Feed:
+        """Give what the prompt shows of one clip or image."""
+        return feed if MOTION in self.question(feed) else replace(feed, motion=None)
+
+    def prefix(self, feed: Feed) -> str:
+        """Give the beginning of the answer, up to the level word."""
+        return self.image_prefix if feed.kind == "image" else self.video_prefix
+
+
+class Base(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The checkpoint that adapters belong to: its folder as seen from theirs, and what tells its weights from others.
+
+    `bits` is how its language model was kept while they learnt, None = as it is.
+    """
+
+    path: str
+    weights: str
+    bits: Literal[4] | None = None
+
+
+class Block(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The file `vqa2.json`: the scoring block, and the preset and seed that the untrained model is made of again.
+
+    `system` is the system prompt of the model's conversations, "" = none. `base` is given in a folder of adapters to a
+    checkpoint; adapters without it belong to the untrained model.
+    """
+
+    scoring: Scoring
+    preset: Preset
+    seed: int
+    system: str = ""
+    base: Base | None = None
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model of the family with all that asking it needs. `adapted` is PEFT's handle on one with adapters."""
+
+    model: Any
+    tokens: Tokens
+    block: Block
+    adapted: PeftModel | None = None
+
+    @property
+    def config(self) -> MotionConfig:
+        """The model's configuration."""
+        config: MotionConfig = self.model.config
+        return config
+
+
+def scoring_of(tokens: Tokens) -> Scoring:
+    """Make the scoring block: the paper's prompt, answer prefix and weights, the tokenizer's level tokens."""
+    return Scoring(
+        video_prompt=PUBLISHED["ugc/video"],
+        video_prompt_without_motion=SHORT["ugc/video"],
+        image_prompt=PUBLISHED["ours/ugc/image"],
+        video_prefix="The quality of this video is",
+        image_prefix="The quality of this image is",
+        levels=list(LEVELS),
+        level_tokens=list(tokens.levels()),
+        weights=list(WEIGHTS),
+    )
+
+
+def save_checkpoint(
+    folder: Path, checkpoint: Checkpoint, record: dict[str, Any], also: Callable[[Path], None] = lambda _: None
+) -> None:
+    """Write a checkpoint whole or not at all: beside its place first, then moved there. Of adapters, these alone.
+
+    `also` writes what else is to stand in the folder.
+    """
+    with replacing(folder) as new:
+        if checkpoint.adapted is None:
+            checkpoint.model.save_pretrained(new)
+        else:
+            from training.checkpoints.adapters import save_adapters
+
+            save_adapters(checkpoint.adapted, new, checkpoint.block.base.path if checkpoint.block.base else None)
+        checkpoint.tokens.tokenizer.save_pretrained(new)
+        # Weights that are whole belong to no base, even where adapters went into them.
+        block = checkpoint.block if checkpoint.adapted else msgspec.structs.replace(checkpoint.block, base=None)
+        for name, content in ((BLOCK, block), (RECORD, record)):
+            (new / name).write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
+        also(new)
+
+
+def load_checkpoint(folder: Path, bits: Literal[4] | None = None) -> Checkpoint:
+    """Read a checkpoint folder of `vqa2 train` or `vqa2 convert`, with `bits` its language model in so many.
+
+    Adapters are put on their base, and added to its weights unless these are in 4 bits. Raises CallError when the
+    folder is none, or the base is not there or another.
+    """
+    _require(folder)
+    try:
+        block = msgspec.json.decode((folder / BLOCK).read_bytes(), type=Block)
+        tokens = Tokens(AutoTokenizer.from_pretrained(folder, local_files_only=True), block.system)
+        model = _adapted(folder, block, tokens) if (folder / ADAPTERS).is_file() else _whole(folder, bits)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise CallError(f"{folder}: the model folder cannot be read: {error}") from None
+    if list(tokens.levels(block.scoring.levels)) != block.scoring.level_tokens:
+        raise CallError(f"{folder}: the tokenizer's level tokens are not those of {BLOCK}: take both from one run")
+    return Checkpoint(model.eval(), tokens, block)
+
+
+def block_of(folder: Path) -> Block:
+    """Read how a checkpoint is to be asked, and none of its weights. Raises CallError when the folder is none."""
+    _require(folder)
+    try:
+        return msgspec.json.decode((folder / BLOCK).read_bytes(), type=Block)
+    except (OSError, msgspec.DecodeError) as error:
+        raise CallError(f"{folder}: the model folder cannot be read: {error}") from None
+
+
+def _whole(folder: Path, bits: Literal[4] | None) -> Any:
+    how: dict[str, Any] = {}
+    if bits:
+        from training.checkpoints.adapters import four_bit
+
+        how["quantization_config"] = four_bit()
+    model, told = model_class(_config(folder)).from_pretrained(
+        folder, local_files_only=True, use_safetensors=True, output_loading_info=True, **how
+    )
+    if wrong := sorted([*told["missing_keys"], *told["unexpected_keys"]]):
+        raise CallError(f"{folder}: {len(wrong)} tensors are missing or of another model, as {wrong[0]}")
+    return model
+
+
+def _adapted(folder: Path, block: Block, tokens: Tokens) -> Any:
+    from training.checkpoints.adapters import put_on
+
+    if not (folder / "adapter_model.safetensors").is_file():
+        raise CallError(f"{folder}: no adapter_model.safetensors in it; weights in other formats are not read")
+    if block.base is None:
+        base = initial_model(block.preset, model_config(block.preset, tokens), block.seed)
+        return put_on(base, folder, merge=True)
+    place = folder / block.base.path
+    if not (place / BLOCK).is_file():
+        raise CallError(f"{folder}: adapters to the checkpoint {block.base.path}, which is not there: put it there")
+    if (found := identity(place)) != block.base.weights:
+        raise CallError(f"{folder}: adapters to other weights ({block.base.weights}) than those of {place} ({found})")
+    return put_on(load_checkpoint(place, block.base.bits).model, folder, merge=block.base.bits is None)
+
+
+def identity(folder: Path) -> str:
+    """Tell the weights of a model folder from others: a hash of names, sizes and parts of its files (12 hex digits)."""
+    digest = hashlib.sha256()
+    for path in sorted([*folder.glob("*.safetensors"), *folder.glob("vqa2.json")]):
+        size = path.stat().st_size
+        digest.update(f"{path.name} {size}\n".encode())
+        with path.open("rb") as file:
+            for start in (0,) if size <= WHOLE else (*range(0, size, APART), size - PIECE):
+                file.seek(start)
+                digest.update(file.read(WHOLE if size <= WHOLE else PIECE))
+    return digest.hexdigest()[:12]
+
+
+def load_extractor(folder: Path) -> tuple[MotionConfig, SlowFastFast | None]:
+    """Read a checkpoint's configuration and its motion extractor, None where that is a rule, and none of the rest.
+
+    Raises CallError when the folder is no checkpoint, or cannot be read.
+    """
+    _require(folder)
+    if (folder / ADAPTERS).is_file():
+        checkpoint = load_checkpoint(folder)
+        extractor = checkpoint.model.model.motion_extractor
+        return checkpoint.config, getattr(extractor, "modules_to_save", {"default": extractor})["default"]
+    try:
+        config = _config(folder)
+        if config.motion_extractor != "slowfast":
+            return config, None
+        state: dict[str, Tensor] = {}
+        for path in sorted(folder.glob("model*.safetensors")):
+            with safe_open(path, "pt") as file:
+                state |= {k.removeprefix(EXTRACTOR): file.get_tensor(k) for k in file.keys() if k.startswith(EXTRACTOR)}  # noqa: SIM118 - it is no dict
+        extractor = SlowFastFast()
+        extractor.load_state_dict(state, assign=True)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise CallError(f"{folder}: the model folder cannot be read: {error}") from None
+    return config, extractor.eval()
+
+
+def _config(folder: Path) -> MotionConfig:
+    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    if not isinstance(config, MotionConfig):
+        raise CallError(f"{folder}: holds a model of the type {config.model_type!r}, which reads no motion")
+    return config
+
+
+def _require(folder: Path) -> None:
+    if not (folder / BLOCK).is_file():
+        siblings = [p.name for p in folder.parent.iterdir() if p.is_dir()] if folder.parent.is_dir() else []
+        near = difflib.get_close_matches(folder.name, [s for s in siblings if s != folder.name], 1)
+        hint = (
+            f"; did you mean {str(folder.with_name(near[0]))!r}?"
+            if near
+            else "; `vqa2 train` writes one, `vqa2 convert` too"
+        )
+        raise CallError(f"{folder}: no model folder (it has no {BLOCK}){hint}")

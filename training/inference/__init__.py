@@ -1,0 +1,1 @@
+"""A trained model at work: scores of clips, and answers in words."""

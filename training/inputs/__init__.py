@@ -1,0 +1,1 @@
+"""What the model reads: samples, conversations, clips, and the cache of what was computed of clips."""

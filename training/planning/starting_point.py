@@ -1,0 +1,70 @@
+"""What a training recipe starts from, as far as it can be known without reading any weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from transformers import AutoConfig
+
+from schemas.errors import CallError
+from schemas.recipe import TrainRecipe
+from training.checkpoints.checkpoint import block_of
+from training.checkpoints.preset import Preset, load_preset
+from training.checkpoints.start import preset_config
+from training.models.config import MotionConfig
+
+
+@dataclass(frozen=True)
+class StartingPoint:
+    """The configuration and preset of a run, and the type of its weights where they do not learn."""
+
+    config: MotionConfig
+    preset: Preset
+    frozen: Literal["float32", "bfloat16"]
+
+
+def starting_point(recipe: TrainRecipe, base: Path) -> StartingPoint:
+    """Find out what a recipe starts from. Raises CallError where it cannot be had."""
+    preset = preset_of(recipe, base)
+    if recipe.model is None:
+        return StartingPoint(untrained_config(preset), preset, "bfloat16" if preset.weights else "float32")
+    folder = base / recipe.model
+    if not (folder / "config.json").is_file():  # adapters
+        if recipe.lora and recipe.lora.bits:
+            raise CallError(
+                f"lora: {folder} holds adapters, whose base is read as it is: leave out bits, or name the base as model"
+            )
+        return StartingPoint(untrained_config(preset), preset, "float32")
+    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    if not isinstance(config, MotionConfig):
+        raise CallError(f"{folder}: holds a model of the type {config.model_type!r}, which reads no motion")
+    halved = "16" in str(getattr(config, "dtype", None))
+    return StartingPoint(config, preset, "bfloat16" if halved else "float32")
+
+
+def preset_of(recipe: TrainRecipe, base: Path) -> Preset:
+    """Read the preset of a recipe: one of your own is given relative to it, like every path, or a checkpoint's.
+
+    Raises CallError when there is none.
+    """
+    if recipe.model:
+        return block_of(base / recipe.model).preset
+    preset = load_preset(preset_path(recipe.preset, base))
+    return msgspec.structs.replace(preset, model={**preset.model, **recipe.geometry})
+
+
+def preset_path(preset: str, base: Path) -> str:
+    """Give the name of a preset, or where a file of one's own is: relative to the recipe, like every path of it."""
+    return str(base / preset) if preset.endswith((".yaml", ".yml")) else preset
+
+
+def untrained_config(preset: Preset) -> MotionConfig:
+    """Give a preset's configuration as it will be, without its tokenizer: one to be trained has `vocabulary` tokens."""
+    if preset.tokenizer is not None:
+        return preset_config(preset)
+    text = dict(preset.model["text_config"])
+    text["vocab_size"] = max(text.get("vocab_size", 0), preset.vocabulary)
+    return preset_config(msgspec.structs.replace(preset, model={**preset.model, "text_config": text}))
