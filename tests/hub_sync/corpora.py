@@ -10,6 +10,7 @@ import numpy as np
 
 from dataset_builder.build import build
 from dataset_builder.corpus import MANIFEST, file_entry, read_manifest
+from dataset_builder.encode import X264
 from dataset_builder.engine import LocalEngine
 from dataset_builder.gathering.state import Means
 from schemas.recipe import BuildRecipe, load
@@ -55,8 +56,9 @@ def clip(path: Path, seed: int, size: tuple[int, int] = (64, 48), frames: int = 
     blocks = np.random.default_rng(seed).integers(0, 255, (size[1] // 4, size[0] // 4, 3), dtype=np.uint8)
     picture = blocks.repeat(4, 0).repeat(4, 1)
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=10)
+        stream = container.add_stream("libx264", rate=10, options={"x264-params": X264})
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        stream.codec_context.thread_count = 1  # of the conversion; on its own, neither repeats itself everywhere
         for shift in range(frames):
             frame = av.VideoFrame.from_ndarray(np.roll(picture, shift, 1), format="rgb24")
             container.mux(stream.encode(frame))

@@ -101,6 +101,16 @@ def four_bit() -> BitsAndBytesConfig:
     )
 
 
+def keep_learnable(model: nn.Module) -> None:
+    """Have 4-bit layers on a CPU with AVX512-BF16 stay as they are when they are asked between steps of training.
+
+    bitsandbytes repacks them there for a faster product, through which no gradient goes and which rounds otherwise.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
+
+
 @contextmanager
 def _former_names() -> Iterator[None]:
     """PEFT 0.21 asks a model by a name that transformers 5 has given up, which says so."""

@@ -179,12 +179,14 @@ def block_of(folder: Path) -> Block:
 def _whole(folder: Path, bits: Literal[4] | None) -> Any:
     how: dict[str, Any] = {}
     if bits:
-        from training.checkpoints.adapters import four_bit
+        from training.checkpoints.adapters import four_bit, keep_learnable
 
         how["quantization_config"] = four_bit()
     model, told = model_class(_config(folder)).from_pretrained(
         folder, local_files_only=True, use_safetensors=True, output_loading_info=True, **how
     )
+    if bits:
+        keep_learnable(model)
     if wrong := sorted([*told["missing_keys"], *told["unexpected_keys"]]):
         raise CallError(f"{folder}: {len(wrong)} tensors are missing or of another model, as {wrong[0]}")
     return model

@@ -121,7 +121,7 @@ def initial_extractor(preset: Preset, config: MotionConfig) -> SlowFastFast | No
 def _released(weights: str, config: MotionConfig, bits: Literal[4] | None) -> Any:
     how: dict[str, Any] = {}
     if bits:
-        from training.checkpoints.adapters import four_bit
+        from training.checkpoints.adapters import four_bit, keep_learnable
 
         how["quantization_config"] = four_bit()
     try:
@@ -132,6 +132,8 @@ def _released(weights: str, config: MotionConfig, bits: Literal[4] | None) -> An
         raise _unavailable("weights", weights, error) from None
     model, info = loaded
     missing = sorted(k for k in info["missing_keys"] if not k.startswith(TRAINING_ONLY_MISSING))
+    if bits:
+        keep_learnable(model)
     if missing:
         raise CallError(f"{weights}: no {config.backbone} weights: {len(missing)} tensors are missing, as {missing[0]}")
     return model
