@@ -87,8 +87,9 @@ def _correction(seen: Image.Image, known: Image.Image, fit: Floats, middle: Floa
     by_y, by_x = (slope[inner] for slope in np.gradient(model))
     rows, columns = np.indices(model.shape, dtype=np.float64)
     dx, dy = (columns - x)[inner], (rows - y)[inner]
-    slopes = np.stack([by_x, by_y, by_y * dx - by_x * dy, by_x * dx + by_y * dy], axis=-1).reshape(-1, 4)
+    ways = [by_x, by_y] if free == 2 else [by_x, by_y, by_y * dx - by_x * dy, by_x * dx + by_y * dy]
+    slopes = np.stack([way.ravel() for way in ways])
     difference = (picture - model)[inner].ravel()
     solved: Floats = np.zeros(4)
-    solved[:free] = np.linalg.lstsq(slopes[:, :free], difference, rcond=None)[0]
+    solved[:free] = np.linalg.lstsq(slopes @ slopes.T, slopes @ difference, rcond=None)[0]
     return solved

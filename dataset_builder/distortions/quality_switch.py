@@ -62,16 +62,19 @@ def probe(frames: Sequence[Frame], clean: Sequence[Frame]) -> float:
 
     The sum, over block means of 1, 2, 4, 8 and 16 pixels each way, of the block's side times the root mean square.
     """
-    pairs = list(zip(frames, clean, strict=True))
-    total, half = 0.0, len(pairs) // 2
+    differences = [_luma(a) - _luma(b) for a, b in zip(frames, clean, strict=True)]
+    total, half = 0.0, len(differences) // 2
     for side in (1, 2, 4, 8, 16):
-        errors = sorted(float(np.mean((_means(a, side) - _means(b, side)) ** 2)) for a, b in pairs)
+        errors = sorted(float(np.mean(_means(difference, side) ** 2)) for difference in differences)
         total += side * float(np.sqrt(np.mean(errors[half:]) - np.mean(errors[:half] or [0])))
     return total
 
 
-def _means(frame: Frame, side: int) -> NDArray[np.float64]:
-    luma = frame.planes()[0].astype(np.float64)
+def _luma(frame: Frame) -> NDArray[np.float64]:
+    return frame.planes()[0].astype(np.float64)
+
+
+def _means(luma: NDArray[np.float64], side: int) -> NDArray[np.float64]:
     starts = (np.arange(0, length - length % side, side) for length in luma.shape)
     rows, columns = starts
     sums = np.add.reduceat(np.add.reduceat(luma, rows, axis=0), columns, axis=1)

@@ -45,6 +45,7 @@ class FaultyNetwork:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # or each answer's body waits 40 ms for the client to have its head
 
             def log_message(self, *_: object) -> None: ...
 

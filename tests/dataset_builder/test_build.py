@@ -2,6 +2,8 @@
 
 import random
 import shutil
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 import orjson
@@ -9,7 +11,9 @@ import pytest
 
 from dataset_builder.build import Built, build
 from dataset_builder.corpus import read_samples
+from dataset_builder.encode import encode_frames
 from dataset_builder.engine import LocalEngine
+from dataset_builder.frame import frames_of
 from dataset_builder.gathering.state import Means
 from schemas.errors import CallError, DataError
 from schemas.recipe import BuildRecipe, load
@@ -142,6 +146,10 @@ def test_paraphrases_by_recipe(own_folder: Path) -> None:
 
 
 def test_distorted_versions_join_their_contents_split(own_folder: Path) -> None:
+    for path in (own_folder / "clips").glob("*.mp4"):
+        with suppress(DataError):  # some are none
+            start = list(islice(frames_of(path), 40))
+            encode_frames(start, 25.0, path)
     built = make(own_folder, "corpus", "distort={sources: [mine], per_clip: 3}", "stages=[stage1, stage2-ugc]")
     made = [s for s in samples(built, "stage1") if "@" in s.id]
     assert len(made) == 9

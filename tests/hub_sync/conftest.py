@@ -6,11 +6,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.hub_sync.corpora import VERSIONS, built, lab
 from tests.hub_sync.hub import WRITER, HubServer
+from tests.hub_sync.prepared import Prepared
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,47 +29,51 @@ class Client:
         self._before = before
         self._started: list[subprocess.Popen[str]] = []
 
-    def __call__(
+    def __call__(self, *arguments: object, timeout: float = 300, **how: Any) -> subprocess.CompletedProcess[str]:
+        process = self.start(*arguments, **how)
+        out, told = process.communicate(timeout=timeout)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, told)
+
+    def start(
         self,
         *arguments: object,
         token: str | None = WRITER,
         home: Path | None = None,
-        timeout: float = 300,
         cwd: Path = ROOT,
         **env: str,
-    ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            self._command(arguments),
-            cwd=cwd,
-            env={**self._hub.environment(home or self._home, token), **env},
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
-
-    def start(
-        self, *arguments: object, token: str | None = WRITER, home: Path | None = None, **env: str
     ) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            self._command(arguments),
-            cwd=ROOT,
-            env={**self._hub.environment(home or self._home, token), **env},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self._started.append(process)
-        return process
+        everything = {**self._hub.environment(home or self._home, token), **env}
+        self._started.append(self._launched([*map(str, arguments)], cwd, everything))
+        return self._started[-1]
 
     def end(self) -> None:
         for process in self._started:
             process.kill()
             process.communicate()
 
-    def _command(self, arguments: tuple[object, ...]) -> list[str]:
-        return [sys.executable, *self._before, *map(str, arguments)]
+    def _launched(self, arguments: list[str], cwd: Path, env: dict[str, str]) -> subprocess.Popen[str]:
+        pipe = subprocess.PIPE
+        command = [sys.executable, *self._before, *arguments]
+        return subprocess.Popen(command, cwd=cwd, env=env, text=True, stdin=pipe, stdout=pipe, stderr=pipe)
+
+
+class Vqa2(Client):
+    """Runs the command line, forked from a process for each environment that is not the same but for the token."""
+
+    def __init__(self, hub: HubServer, home: Path) -> None:
+        super().__init__(hub, home)
+        self._prepared: dict[frozenset[tuple[str, str]], Prepared] = {}
+
+    def end(self) -> None:
+        super().end()
+        for prepared in self._prepared.values():
+            prepared.end()
+
+    def _launched(self, arguments: list[str], cwd: Path, env: dict[str, str]) -> subprocess.Popen[str]:
+        of = frozenset((name, value) for name, value in env.items() if name != "HF_TOKEN")
+        if of not in self._prepared:
+            self._prepared[of] = Prepared(dict(of))
+        return self._prepared[of].start(arguments, cwd, env)
 
 
 @pytest.fixture
@@ -97,7 +103,7 @@ def hub_python(hub: HubServer, tmp_path: Path) -> Iterator[Client]:
 @pytest.fixture
 def hub_vqa2(hub: HubServer, tmp_path: Path) -> Iterator[Client]:
     """`hub_vqa2(*arguments)` runs the command line against the Hub."""
-    client = Client(hub, tmp_path / "hf-home", "-m", "vqa2")
+    client = Vqa2(hub, tmp_path / "hf-home")
     yield client
     client.end()
 

@@ -122,12 +122,9 @@ def test_a_lost_answer(hub: HubServer, hub_vqa2: Client, corpora: Corpora, kind:
 
 
 @pytest.mark.full
-@pytest.mark.parametrize(
-    ("kind", "times"),
-    [(kind, 1) for kind in ("create-repo", "create-branch", "preupload", "xet-write-token", "xorb", "shard", "refs")]
-    + [("commit", 2), ("commit", 7), ("create-tag", 3)],
-)
+@pytest.mark.parametrize(("kind", "times"), [("commit", 2), ("commit", 7), ("create-tag", 3)])
 def test_lost_answers(hub: HubServer, hub_vqa2: Client, corpora: Corpora, kind: str, times: int) -> None:
+    """One after another; one of each kind is lost above."""
     lost = hub.fault(kind=kind, drop="after", times=times)
     ran(hub_vqa2("push", corpora("first"), REPO, *BRANCH))
     assert lost.hits in range(1, times + 1)
@@ -195,14 +192,16 @@ def test_killed_in_the_middle(
 def test_killed_at_random(
     hub: HubServer, hub_vqa2: Client, corpora: Corpora, reading: Callable[[str], Reading]
 ) -> None:
+    began = time.monotonic()
     pushed(hub_vqa2, corpora("first"))
+    lasts = time.monotonic() - began
     reader = reading("v1.0.0")
     draw = random.Random(8)
     versions = ["more", "fewer", "flipped", "more"]
     for name in versions:
         for _ in range(6):
             process = hub_vqa2.start("push", corpora(name), REPO)
-            time.sleep(draw.uniform(0.5, 6))
+            time.sleep(draw.uniform(0.1, 1.0) * lasts)
             process.kill()
             process.communicate()
             reader.same()
@@ -307,11 +306,11 @@ def test_two_at_once_without_order(hub: HubServer, hub_vqa2: Client, corpora: Co
     """Started together, of same and of other contents, again and again: each version is one of the two, whole."""
     draw = random.Random(3)
     for turn, names in enumerate([("first", "first"), ("more", "more"), ("fewer", "flipped"), ("more", "first")]):
+        tags = set(hub.tags(REPO)) if hub.exists(REPO) else set()
         processes = []
         for name in names:
             processes.append(hub_vqa2.start("push", corpora(name), REPO))
-            time.sleep(draw.uniform(0, 1))
-        tags = set(hub.tags(REPO)) if hub.exists(REPO) else set()
+            time.sleep(draw.uniform(0, 0.5))
         ended = [(process.communicate(timeout=200)[1], process.returncode) for process in processes]
         assert 0 in {code for _, code in ended}, ended
         assert all(code == 0 or "somebody else" in told or "has a tag" in told for told, code in ended), ended
@@ -339,7 +338,7 @@ def test_a_tag_that_came_meanwhile(hub: HubServer, hub_vqa2: Client, corpora: Co
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("kind", ["whoami", "preupload", "xorb", "commit", "resolve", "create-tag"])
+@pytest.mark.parametrize("kind", ["preupload", "xorb", "resolve", "create-tag"])
 def test_the_hub_goes_down_for_good(hub: HubServer, hub_vqa2: Client, corpora: Corpora, kind: str) -> None:
     pushed(hub_vqa2, corpora("first"))
     held = hub.fault(kind=kind, hold=True)

@@ -106,8 +106,10 @@ def keep_learnable(model: nn.Module) -> None:
 
     bitsandbytes repacks them there for a faster product, through which no gradient goes and which rounds otherwise.
     """
+    from bitsandbytes.nn import Linear4bit
+
     for module in model.modules():
-        if hasattr(module, "support_avx512bf16_for_cpu"):
+        if isinstance(module, Linear4bit):
             module.support_avx512bf16_for_cpu = False
 
 

@@ -123,8 +123,8 @@ def test_over_twenty_kills_nothing_answered_is_sent_again_and_the_cap_holds(tmp_
 
 
 @pytest.mark.full
-def test_over_twenty_kills_a_cap_that_is_too_small_is_kept(tmp_path: Path) -> None:
-    result, _ = killed(tmp_path, 20, "0.5", 600, 3)
+def test_over_eight_kills_a_cap_that_is_too_small_is_kept(tmp_path: Path) -> None:
+    result, _ = killed(tmp_path, 8, "0.5", 600, 3)
     assert len(result["left"]) > 100
     counted = Decimal(result["summary"]["spent"]) + Decimal(result["summary"]["held"])
     assert Decimal("0.48") < counted <= Decimal("0.5"), "it is spent as far as it goes"

@@ -38,7 +38,8 @@ class HubServer:
 
     def start(self) -> None:
         """On the same port as before, if there was one."""
-        listener = socket.socket()
+        # The protocol is named for asyncio, which has connections of no other send at once (TCP_NODELAY).
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", self._port))
         listener.listen(256)
