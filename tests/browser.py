@@ -36,23 +36,28 @@ def chromium() -> str:
 @contextlib.contextmanager
 def launched() -> Iterator[Browser]:
     """Start a browser, and see that nothing of it is left."""
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium(), args=ALONE)
-        mine = processes()
-        yield started
-        with ended_after(60):
-            started.close()
+    playwright = sync_playwright().start()
+    started = playwright.chromium.launch(executable_path=chromium(), args=ALONE)
+    mine = processes()
+    yield started
+    with ended_after(60):
+        started.close()
+        playwright.stop()
     assert not [child for child in mine if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
 
 
 def processes() -> list[psutil.Process]:
-    """The browser's processes, of the tests of this process alone."""
-    return [child for child in psutil.Process().children(recursive=True) if "chrom" in child.name()]
+    """The browser's processes and its driver, of the tests of this process alone."""
+    return [
+        child
+        for child in psutil.Process().children(recursive=True)
+        if "chrom" in child.name() or child.name() == "node"
+    ]
 
 
 @contextlib.contextmanager
 def ended_after(seconds: float) -> Iterator[None]:
-    """End a browser that does not close when it is told to: it would keep all tests from ending."""
+    """End a browser that does not close when it is told to, and its driver: both may spin, on a core each, for ever."""
 
     def end() -> None:
         for child in processes():
@@ -61,5 +66,7 @@ def ended_after(seconds: float) -> Iterator[None]:
 
     late = threading.Timer(seconds, end)
     late.start()
-    yield
-    late.cancel()
+    try:
+        yield
+    finally:
+        late.cancel()

@@ -32,14 +32,43 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """End what tests left running, and say so: it would slow the others, and may keep the run from ending."""
-    if hasattr(session.config, "workerinput"):
-        return  # the others are still at work
-    mine = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    if not hasattr(session.config, "workerinput"):  # else the others are still at work
+        end_all_but([])
+
+
+class WhileTestsRun:
+    """What the process that hands out the tests does meanwhile."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Name what fails when it does: a whole run is long, and may be stopped before its end tells."""
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        if report.failed and terminal:
+            terminal.ensure_newline()
+            terminal.write_line(f"failed: {report.nodeid} ({report.when})")
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self) -> None:
+        """End what a process that was ended left running: a browser may spin, on two cores, till the end of the run."""
+        end_all_but(psutil.Process().children(recursive=True))
+
+
+def end_all_but(others: list[psutil.Process]) -> None:
+    """End what tests of this run started, but for this process, those that it was started by, and others."""
+    kept = {os.getpid(), *(process.pid for process in [*psutil.Process().parents(), *others])}
     for process in psutil.process_iter(["pid", "cmdline"]):
         with contextlib.suppress(psutil.Error, OSError):
-            if process.pid not in mine and process.environ().get(MARK) == os.environ[MARK]:
+            if process.pid not in kept and process.environ().get(MARK) == os.environ[MARK]:
                 print(f"\nleft running by a test: {' '.join(process.info['cmdline'] or [])[:200]}", file=sys.stderr)
                 process.kill()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(WhileTestsRun(config))
 
 
 @pytest.fixture(autouse=True)
