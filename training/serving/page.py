@@ -97,12 +97,14 @@ def _score_tab(asked: Asked) -> None:
 
 
 def _chat_tab(asked: Asked) -> None:
-    def said(message: str, clip: str | None, talk: list[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    def said(message: str, clip: str | None, talk: list[dict[str, Any]]) -> Iterator[tuple[Any, list[dict[str, Any]]]]:
+        asks_next: Any = ""  # once; after that somebody may write there while the answer comes
         turns = [*talk, {"role": "user", "content": message}]
         with _told():
             question, since = _turns(turns)
             for text in asked.talk([asked.read(_given(clip))], question, since):
-                yield "", [*turns, {"role": "assistant", "content": text}]
+                yield asks_next, [*turns, {"role": "assistant", "content": text}]
+                asks_next = gr.skip()
 
     def ask(clip: str, question: str) -> Iterator[str]:
         with _told():

@@ -187,6 +187,7 @@ WATCH = """() => {
 def said(seen: Seen, question: str, *, bots: int) -> None:
     """Ask in the chat by the keyboard, and see an answer that grows, until it is stopped."""
     page = seen.page
+    page.wait_for_timeout(1000)  # till what was before, an upload or a stop, is over
     page.evaluate(WATCH)
     page.fill("#chat-question textarea", question)
     page.press("#chat-question textarea", "Enter")
