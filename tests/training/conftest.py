@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -10,9 +11,13 @@ import msgspec
 import numpy as np
 import pytest
 import torch
+import typer
 import yaml
 from PIL import Image
+from typer.testing import CliRunner, Result
 
+import dataset_builder.lock_commands
+import training.commands
 from dataset_builder.corpus import file_entry
 from schemas import SCHEMA_VERSION
 from schemas.levels import LevelScale, level_of_unit
@@ -25,6 +30,8 @@ from training.checkpoints.start import initial_model, model_config, quiet
 from training.inputs.tokens import Tokens, train_tokenizer
 from training.models.config import VQA2Config
 
+Invoke = Callable[..., Result]
+Call = Callable[..., tuple[int, str]]
 FRAMES, FPS, SIZE = 16, 8, 128
 EVERYTHING = ["vision", "vision_projector", "motion", "motion_projector", "llm"]
 STAGES = [
@@ -165,6 +172,26 @@ def make_corpus(folder: Path) -> Path:
     write_samples(folder, "stage3-mix", "train", stage3 + graded[:4])
     write_manifest(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def invoke() -> Invoke:
+    """The command line in this process: gives Click's result."""
+    app = typer.Typer()
+    training.commands.mount(app)
+    dataset_builder.lock_commands.mount(app)
+    return lambda *arguments: CliRunner().invoke(app, list(map(str, arguments)), catch_exceptions=False)
+
+
+@pytest.fixture(scope="session")
+def call(invoke: Invoke) -> Call:
+    """The command line in this process: gives exit code and standard output."""
+
+    def run(*arguments: object) -> tuple[int, str]:
+        result = invoke(*arguments)
+        return result.exit_code, result.stdout
+
+    return run
 
 
 @pytest.fixture

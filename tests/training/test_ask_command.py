@@ -6,28 +6,16 @@ import pty
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import typer
-from typer.testing import CliRunner, Result
 
-import training.commands
 from schemas.errors import CallError
 from tests.conftest import ROOT
+from tests.training.conftest import Invoke
 from training.checkpoints.checkpoint import Checkpoint
 from training.inference.answering import generated
 from training.inference.asking import question_about
-
-Call = Callable[..., Result]
-
-
-@pytest.fixture(scope="module")
-def call() -> Call:
-    app = typer.Typer()
-    training.commands.mount(app)
-    return lambda *arguments: CliRunner().invoke(app, list(map(str, arguments)), catch_exceptions=False)
 
 
 @pytest.fixture(scope="module")
@@ -36,15 +24,15 @@ def model(trained: Checkpoint, shared_corpus: Path) -> Path:
 
 
 def test_an_answer_is_printed_whole_and_as_json(
-    call: Call, trained: Checkpoint, model: Path, shared_corpus: Path
+    invoke: Invoke, trained: Checkpoint, model: Path, shared_corpus: Path
 ) -> None:
     clip, other = (shared_corpus / "media" / name for name in ("clip0.mp4", "clip1.mp4"))
     expected = generated(trained, [question_about(trained, [clip, other], "Which is sharper?")], longest=5)[0]
     assert expected
-    done = call("ask", model, clip, other, "Which is sharper?", "--max-tokens", 5)
+    done = invoke("ask", model, clip, other, "Which is sharper?", "--max-tokens", 5)
     assert (done.exit_code, done.stdout) == (0, f"{expected}\n")
     assert done.stderr == "cut after 5 tokens: --max-tokens allows for more\n"
-    told = json.loads(call("ask", model, clip, other, "Which is sharper?", "--max-tokens", 5, "--json").stdout)
+    told = json.loads(invoke("ask", model, clip, other, "Which is sharper?", "--max-tokens", 5, "--json").stdout)
     assert told["answer"] == expected
     assert told["clips"] == [str(clip), str(other)]
     assert told["question"] == "Which is sharper?"
@@ -74,14 +62,14 @@ def test_a_terminal_shows_the_answer_as_it_is_made(trained: Checkpoint, model: P
     assert len(bits) > 3
 
 
-def test_what_cannot_be_asked(call: Call, model: Path, shared_corpus: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_asked(invoke: Invoke, model: Path, shared_corpus: Path, tmp_path: Path) -> None:
     clip = shared_corpus / "media" / "clip0.mp4"
     with pytest.raises(CallError, match="the question comes last, in quotation marks"):
-        call("ask", model, "Sharp?", clip)
+        invoke("ask", model, "Sharp?", clip)
     with pytest.raises(CallError, match=r"Is: no such clip \(or is it part of the question\?"):
-        call("ask", model, clip, "Is", "it", "sharp?")
+        invoke("ask", model, clip, "Is", "it", "sharp?")
     with pytest.raises(CallError, match="nowhere.mp4: no such clip$"):
-        call("ask", model, tmp_path / "nowhere.mp4", "Sharp?")
+        invoke("ask", model, tmp_path / "nowhere.mp4", "Sharp?")
     with pytest.raises(CallError, match="not about 3"):
-        call("ask", model, clip, shutil.copy(clip, tmp_path / "a.mp4"), clip, "Which?")
-    assert call("ask", model, clip).exit_code == 2
+        invoke("ask", model, clip, shutil.copy(clip, tmp_path / "a.mp4"), clip, "Which?")
+    assert invoke("ask", model, clip).exit_code == 2

@@ -4,39 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import scipy.stats
-import typer
-from typer.testing import CliRunner
 
-import dataset_builder.lock_commands
-import training.commands
 from dataset_builder.locks import read_lock, read_report
 from schemas.errors import CallError, DataError
-from tests.training.conftest import write_clip
+from tests.training.conftest import Call, write_clip
 from training.checkpoints.checkpoint import Checkpoint
 from training.inference.score import score_clips
 
-Call = Callable[..., tuple[int, str]]
 SCORES = {"1": 4.2, "2": 3.9, "3": 3.1, "4": 2.6, "5": 2.0, "6": 1.4}
-
-
-@pytest.fixture(scope="module")
-def call() -> Call:
-    app = typer.Typer()
-    training.commands.mount(app)
-    dataset_builder.lock_commands.mount(app)
-    runner = CliRunner()
-
-    def run(*arguments: object) -> tuple[int, str]:
-        result = runner.invoke(app, list(map(str, arguments)), catch_exceptions=False)
-        return result.exit_code, result.stdout
-
-    return run
 
 
 @pytest.fixture(scope="module")

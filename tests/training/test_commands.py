@@ -4,35 +4,17 @@ import csv
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
-import typer
-from typer.testing import CliRunner
 
 import training.arguments
 import training.commands
 from dataset_builder.locks import make_lock, read_lock, read_report, require_comparable, write_lock
 from schemas.errors import CallError, DataError
-from tests.training.conftest import scored, video_ref, write_clip, write_recipe, write_samples
+from tests.training.conftest import Call, scored, video_ref, write_clip, write_recipe, write_samples
 from training.checkpoints.checkpoint import Checkpoint
-
-Call = Callable[..., tuple[int, str]]
-
-
-@pytest.fixture(scope="module")
-def call() -> Call:
-    app = typer.Typer()
-    training.commands.mount(app)
-    runner = CliRunner()
-
-    def run(*arguments: object) -> tuple[int, str]:
-        result = runner.invoke(app, list(map(str, arguments)), catch_exceptions=False)
-        return result.exit_code, result.stdout
-
-    return run
 
 
 def test_train_then_score_then_eval(call: Call, corpus: Path) -> None:

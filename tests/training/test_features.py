@@ -10,18 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import typer
 import yaml
-from typer.testing import CliRunner
 
-import training.commands
 from dataset_builder.corpus import file_entry
 from dataset_builder.engine import LocalEngine
 from dataset_builder.video import DenseForm, read_clip
 from schemas.errors import CallError, DataError
 from schemas.recipe import TrainRecipe, load
 from tests.conftest import ROOT, Cli
-from tests.training.conftest import make_corpus, scored, video_ref, write_clip, write_recipe, write_samples
+from tests.training.conftest import Call, make_corpus, scored, video_ref, write_clip, write_recipe, write_samples
 from training.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from training.checkpoints.preset import Preset, load_preset
 from training.checkpoints.start import initial_extractor
@@ -303,14 +300,7 @@ def test_the_command_killed_again_and_again_gives_the_files_of_one_run(
     assert shards(tmp_path / "killed") == shards(tmp_path / "whole")
 
 
-def test_the_command_on_clips_and_then_score(ready: Path, tmp_path: Path) -> None:
-    app = typer.Typer()
-    training.commands.mount(app)
-
-    def call(*arguments: object) -> tuple[int, str]:
-        result = CliRunner().invoke(app, list(map(str, arguments)), catch_exceptions=False)
-        return result.exit_code, result.stdout
-
+def test_the_command_on_clips_and_then_score(ready: Path, tmp_path: Path, call: Call) -> None:
     model, cache, clips = ready / "frame_stats", tmp_path / "cache", tmp_path / "clips"
     clips.mkdir()
     for name in ("clip0.mp4", "still.png"):

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,29 +17,13 @@ import openpyxl
 import pyarrow
 import pyarrow.parquet
 import pytest
-import typer
-from typer.testing import CliRunner
 
 import training.commands
 import training.inference.score_file
 from schemas.errors import CallError, DataError
 from tests.conftest import ROOT
+from tests.training.conftest import Call, Invoke
 from training.checkpoints.checkpoint import BLOCK, WHOLE, Checkpoint, identity
-
-Call = Callable[..., tuple[int, str]]
-
-
-@pytest.fixture(scope="module")
-def call() -> Call:
-    app = typer.Typer()
-    training.commands.mount(app)
-    runner = CliRunner()
-
-    def run(*arguments: object) -> tuple[int, str]:
-        result = runner.invoke(app, list(map(str, arguments)), catch_exceptions=False)
-        return result.exit_code, result.stdout
-
-    return run
 
 
 @pytest.fixture(scope="module")
@@ -311,16 +294,14 @@ def test_tables_that_say_too_little_are_told(call: Call, model: Path, clips: Pat
 
 
 def test_a_folder_gives_links_to_nothing_too_and_says_what_it_leaves_out(
-    model: Path, clips: Path, tmp_path: Path
+    invoke: Invoke, model: Path, clips: Path, tmp_path: Path
 ) -> None:
     for path in clips.glob("c*.mp4"):
         path.unlink()
     (clips / "lost.mp4").symlink_to(tmp_path / "nowhere.mp4")
     (clips / "linked").symlink_to(tmp_path)
     (clips / "notes.txt").write_text("hello")
-    app = typer.Typer()
-    training.commands.mount(app)
-    done = CliRunner().invoke(app, ["score", str(model), str(clips)], catch_exceptions=False)
+    done = invoke("score", model, clips)
     assert done.exit_code == 1
     assert f"{clips / 'lost.mp4'}: error: the file cannot be read (No such file or directory)" in done.stdout
     assert "linked is a linked folder, which is not entered" in done.stderr
