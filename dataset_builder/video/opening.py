@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import mmap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -43,6 +44,10 @@ CLIP_SUFFIXES = (
 """What folders are searched for; a file given by name is read whatever its suffix."""
 
 
+_MOST_AT_ONCE = 2**31
+"""FFmpeg's own bound on one allocation in bytes (av_max_alloc); it tells a larger one as want of memory, too."""
+
+
 class MediaError(DataError):
     """A file that is no readable clip; the message says why."""
 
@@ -56,10 +61,21 @@ class AbsentError(MediaError):
 def refusal(error: av.FFmpegError, what: str) -> MediaError:
     """Make the error of a clip that FFmpeg refuses. Raises MemoryError where that was for want of memory."""
     if error.errno == errno.ENOMEM:
-        raise MemoryError from None
+        if not _room_for(_MOST_AT_ONCE):
+            raise MemoryError from None
+        # There was room for all that FFmpeg ever takes at once, so a size was asked for that none can have.
+        return MediaError(f"{what} (it states a size that no clip has: it is damaged)")
     if error.errno in {errno.EIO, errno.ENOENT, errno.EACCES, errno.ESTALE}:
         return AbsentError(f"the file cannot be read ({error.strerror})")
     return MediaError(f"{what} ({error.strerror})")
+
+
+def _room_for(size: int) -> bool:
+    try:
+        mmap.mmap(-1, size).close()  # reserved and not written to: this takes no memory
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from dataset_builder.video.access import DoubtfulError, coded_reader
-from dataset_builder.video.opening import MediaError
+from dataset_builder.video.opening import refusal
 
 CONTAINERS = frozenset({"mov", "mp4", "matroska", "webm", "mpegts"})
 CODECS = frozenset({"h264", "hevc", "vp9", "av1"})
@@ -151,7 +151,7 @@ def _decoded(
                 missing.remove(shown)
                 yield frame
     except av.FFmpegError as error:
-        raise MediaError(f"decoding fails ({error.strerror})") from None
+        raise refusal(error, "decoding fails") from None
     if missing:
         raise DoubtfulError("a wanted frame does not come out")
 

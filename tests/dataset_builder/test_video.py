@@ -1,6 +1,7 @@
 """Reading real clips: the published index rule, both dense forms, and every odd file handled or refused by name."""
 
 import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -201,8 +202,6 @@ def test_peak_memory_is_that_of_the_small_frames(real_clips: dict[str, Path]) ->
         "read_clip(Path(sys.argv[1]), DENSE_FORMS['lean'])\n"
         "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)"
     )
-    import sys
-
     done = subprocess.run(
         [sys.executable, "-c", script, str(real_clips["bigbuckbunny"])], capture_output=True, text=True, check=True
     )
@@ -245,3 +244,22 @@ def test_a_clip_that_is_damaged_in_its_middle_is_refused_by_name(tmp_path: Path,
     damaged.write_bytes(content)
     with pytest.raises(MediaError, match=r"damaged: \d+ of \d+ frames do not decode whole|decoding fails"):
         inspect(damaged, "damaged.mp4")
+
+
+def test_a_size_that_none_can_have_is_damage_not_want_of_memory(tmp_path: Path, real_clips: dict[str, Path]) -> None:
+    """FFmpeg tells both alike. Where there is little memory it cannot be told, and the clip is worth another try."""
+    content = bytearray(real_clips["bikes"].read_bytes())
+    entries = content.find(b"stts") + 8
+    content[entries : entries + 4] = (2**28 - 1).to_bytes(4, "big")  # of 8 bytes each
+    damaged = tmp_path / "damaged.mp4"
+    damaged.write_bytes(content)
+    with pytest.raises(MediaError, match="it states a size that no clip has"):
+        read_clip(damaged)
+    script = (
+        "import resource, sys; from pathlib import Path; from dataset_builder.video import read_clip\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))\n"
+        "try: read_clip(Path(sys.argv[1]))\n"
+        "except MemoryError: print('no memory')"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(damaged)], capture_output=True, text=True, check=True)
+    assert done.stdout == "no memory\n"
