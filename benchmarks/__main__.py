@@ -1,7 +1,7 @@
 """Measure speed and memory beside what bounds them: `python -m benchmarks [--only NAME] [--quick] [--json]`.
 
 Every benchmark runs in a process of its own. What all of them find, with the machine and versions, is kept in
-build/benchmarks.json; once that holds all of them, docs/benchmarks.md is written from it. With
+docs/benchmarks.json; once that holds all of them, docs/benchmarks.md is written from it. With
 `--only` the others keep what they found before. `--quick` measures just enough to show that all works, and keeps to
 build/quick. Exit code 1: a benchmark failed. A limit that does not hold is told, and is no failure.
 """
@@ -45,13 +45,13 @@ def main() -> None:
     parser.add_argument("--only", action="append", choices=names, metavar="NAME", help=", ".join(names))
     parser.add_argument("--quick", action="store_true", help="seconds each: shows that it works, and no more")
     parser.add_argument("--json", action="store_true", help="print what was found as JSON instead of tables")
-    parser.add_argument("--out", type=Path, default=ROOT, help="where docs and build are")
+    parser.add_argument("--out", type=Path, default=ROOT, help="the folder above docs and build")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.inside:
         print(msgspec.json.encode(measured(given.only[0], quick=given.quick), enc_hook=float).decode())  # of numpy
         return
-    kept = given.out / "build" / ("quick" if given.quick else "") / "benchmarks.json"
+    kept = given.out / ("build/quick" if given.quick else "docs") / "benchmarks.json"
     sections = {name: section for name, section in read(kept).items() if name in names}
     asked = given.only or names
     with tracker() as track:
@@ -65,10 +65,9 @@ def main() -> None:
     found = {name: sections[name] for name in asked}
     print(msgspec.json.encode(found).decode() if given.json else page(found))
     if sections.keys() == set(names) and not any(section.failed for section in sections.values()):
-        docs = kept.parent / "benchmarks.md" if given.quick else given.out / "docs" / "benchmarks.md"
-        docs.parent.mkdir(parents=True, exist_ok=True)
-        docs.write_text(HEAD + page({name: sections[name] for name in names}), encoding="utf-8")
-        print(f"wrote {docs}", file=sys.stderr)
+        written = kept.with_suffix(".md")
+        written.write_text(HEAD + page({name: sections[name] for name in names}), encoding="utf-8")
+        print(f"wrote {written}", file=sys.stderr)
     failed = [name for name in asked if sections[name].failed]
     for name in failed:
         print(f"{name} failed: {sections[name].failed}", file=sys.stderr)
