@@ -38,8 +38,8 @@ from training.checkpoints.schedule import optimizer
 from training.checkpoints.start import model_config, quiet
 from training.models.slowfast import SlowFastFast
 from training.planning.activations import Adapters, Load
+from training.planning.device import device_here
 from training.planning.memory import Plan, memory
-from training.planning.preflight import device_here
 from training.planning.preflight import seconds as seconds_of
 from training.precompute import Model, clips_of_corpus, fill
 from training.trainer.stage_trainer import StageTrainer
@@ -147,7 +147,7 @@ def estimated(folder: Path, *, cached: bool, seconds: int) -> float:
         key_frames=key_frame_count(frames, FPS), motion_frames=motion_frame_count(frames), cached=cached, answers=12
     )
     found = memory(config, Plan(parts=LEAN, load=shown))
-    return seconds_of((found.flops, found.extraction), device_here(bf16=False))
+    return seconds_of((found.flops, found.extraction), device_here(bf16=False, extracts=True))
 
 
 @contextlib.contextmanager

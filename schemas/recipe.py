@@ -285,8 +285,9 @@ class TrainStage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
     `train` names parts: `vision`, `vision_projector`, `motion`, `motion_projector`, `llm`. Text embeddings stay frozen.
     `media` restricts the samples to images or videos. Exactly one of `epochs` and `steps` is given. Learning rates are
-    per AdamW step; `vision_lr` applies to the vision tower alone. `soft_levels` weighs the KL divergence of the level
-    probabilities from the distribution of the opinion score, which is added to the loss of the level word (0 = off).
+    per AdamW step; `vision_lr` applies to the vision tower alone. `warmup` is the share of the steps over which rates
+    rise from 0. `soft_levels` weighs the KL divergence of the level probabilities from the distribution of the opinion
+    score, which is added to the loss of the level word (0 = off).
     """
 
     name: str
@@ -312,9 +313,11 @@ class TrainStage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
                 raise ValueError(f"stage {self.name!r}: {name} is {least} or more, got {value}")
         if self.epochs is not None and not 0 < self.epochs < math.inf:
             raise ValueError(f"stage {self.name!r}: epochs is above 0, got {self.epochs}")
-        for name in ("lr", "vision_lr", "soft_levels"):
+        for name in ("lr", "vision_lr", "weight_decay", "soft_levels"):
             if (value := getattr(self, name)) is not None and not 0 <= value < math.inf:
                 raise ValueError(f"stage {self.name!r}: {name} is 0 or more, got {value}")
+        if not 0 <= self.warmup < 1:  # from 1 on transformers would take it for a number of steps
+            raise ValueError(f"stage {self.name!r}: warmup, a share of the steps, is 0 to below 1, got {self.warmup}")
 
 
 class LoRA(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -363,6 +366,10 @@ class Watch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             raise ValueError("watch: every is 1 or more, samples 3 or more")
 
 
+PRESET = "tiny"
+"""What training starts from where nobody says."""
+
+
 class TrainRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What `vqa2 train` does: start from `preset` (random or released weights) or `model` (a checkpoint folder).
 
@@ -371,12 +378,13 @@ class TrainRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     motion features from. `motion` overrules what the stages say of the extractor. `keep_vision` computes what a vision
     tower that does not learn says of a picture once, and keeps it beside the output. `readers` is how many threads
     decode ahead of the model (None: one a core, at most 8; 0: none). What is needed to go on is saved every
-    `save_every` steps. `data` says as which version (REPO@TAG) the corpus was published.
+    `save_every` steps. `data` says as which version (REPO@TAG) the corpus was published. With `step`, every step of
+    every stage learns from so many samples, over all passes and processes: the stages' `accumulate` follows from it.
     """
 
     corpus: str
     out: str
-    preset: str = "tiny"
+    preset: str = PRESET
     geometry: dict[str, Any] = {}
     model: str | None = None
     stages: list[TrainStage] | None = None
@@ -389,6 +397,7 @@ class TrainRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     keep_vision: bool = False
     readers: int | None = None
     save_every: int = 500
+    step: int | None = None
     data: str | None = None
     seed: int = 0
     threads: int | None = None
@@ -401,12 +410,16 @@ class TrainRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             raise ValueError("stages: name at least one, or leave it out for the preset's schedule")
         if self.geometry and self.model:
             raise ValueError("geometry: a checkpoint has its own, so it goes with a preset alone")
+        if self.preset != PRESET and self.model:
+            raise ValueError("preset: a checkpoint has its own, so give a preset or a model")
         if self.threads is not None and self.threads < 1:
             raise ValueError(f"threads is 1 or more, got {self.threads}")
         if self.readers is not None and self.readers < 0:
             raise ValueError(f"readers is 0 or more, got {self.readers}")
         if self.save_every < 1:
             raise ValueError(f"save_every is 1 or more, got {self.save_every}")
+        if self.step is not None and self.step < 1:
+            raise ValueError(f"step is 1 or more samples, got {self.step}")
 
 
 class _Loader(yaml.SafeLoader):
@@ -426,6 +439,14 @@ def load(path: Path, kind: type[T], overrides: Sequence[str] = ()) -> T:
 
     Raises RecipeError naming the file, the key and the nearest valid key.
     """
+    plain = mapping_in(path)
+    for override in overrides:
+        _override(plain, override)
+    return convert(plain, kind, str(path))
+
+
+def mapping_in(path: Path) -> dict[str, Any]:
+    """Read a YAML file that is a mapping of keys. Raises RecipeError naming the file and what is wrong."""
     try:
         plain = yaml.load(path.read_text(encoding="utf-8-sig"), _Loader)  # noqa: S506  # a safe loader, made stricter
     except FileNotFoundError:
@@ -437,9 +458,7 @@ def load(path: Path, kind: type[T], overrides: Sequence[str] = ()) -> T:
         raise RecipeError(f"{path}: not readable as YAML: it is nested too deep") from None
     if not isinstance(plain, dict):
         raise RecipeError(f"{path}: a recipe is a mapping of keys, this is {type(plain).__name__}")
-    for override in overrides:
-        _override(plain, override)
-    return convert(plain, kind, str(path))
+    return plain
 
 
 def convert(plain: object, kind: type[T], where: str) -> T:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
-import json
 import os
 import shlex
 import sys
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from schemas.errors import CallError
+from training.plain_json import json_text
 
 if TYPE_CHECKING:
     from training.checkpoints.checkpoint import Checkpoint
@@ -107,8 +107,8 @@ def _unreadable(error: OSError) -> None:
 
 
 def print_json(value: object) -> None:
-    """Print a value as JSON."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+    """Print a value as JSON; a number that is none, as a cell of a table may be, is null."""
+    sys.stdout.write(json_text(value, indent=2) + "\n")
 
 
 def print_line(line: str) -> None:

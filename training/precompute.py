@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
@@ -49,7 +50,11 @@ class Model:
     preset: str | None = None
 
     def extractor(self) -> tuple[MotionConfig, SlowFastFast | None]:
-        """Read the configuration and the extractor. Raises CallError when they cannot be had."""
+        """Read the configuration and the extractor, once. Raises CallError when they cannot be had."""
+        return self._read
+
+    @cached_property
+    def _read(self) -> tuple[MotionConfig, SlowFastFast | None]:
         if self.checkpoint is not None:
             return load_extractor(self.checkpoint)
         if self.preset is None:
@@ -89,18 +94,22 @@ def fill(
 
     Clips that fail are remembered and not tried again without `retry_failed`. A run that was killed goes on where it
     was. With `part` (i, n) one of n runs does its share; one run without it, after them, packs. Raises CallError for a
-    model that cannot be read or a folder that cannot be written, DataError for a damaged cache.
+    model that cannot be read, or of which nothing can be computed, or a folder that cannot be written, DataError for a
+    damaged cache.
     """
     config, extractor = model.extractor()
     both = {MOTION: motion_method(config, extractor), KEY_FRAMES: key_frame_method(config)}
-    methods = both if key_frames else {MOTION: both[MOTION]}
+    wanted = {MOTION: config.reads_motion, KEY_FRAMES: key_frames}
+    methods = {name: method for name, method in both.items() if wanted[name]}
+    if not methods:
+        raise CallError("this model reads no motion; --key-frames keeps what it does read")
     cache = cache.absolute()  # processes elsewhere have another working folder
     cache.mkdir(parents=True, exist_ok=True)
     packed = 0 if part else sum(pack(cache, method) for method in methods.values())
-    weights = _keep_weights(cache, extractor, methods[MOTION]) if extractor else None
+    weights = _keep_weights(cache, extractor, both[MOTION]) if extractor else None
     work = list(_missing(cache, clips, methods, weights))
     stage = Stage(
-        f"features-{methods[MOTION].digest[:16]}",
+        f"features-{both[MOTION].digest[:16]}",
         "training.inputs.clip_stage:compute_clip",
         params={"methods": msgspec.to_builtins(both)},
         timeout=SECONDS_PER_CLIP,

@@ -73,3 +73,9 @@ def test_a_killed_run_ends_as_if_it_had_not_been(together: Path, alone: Path, tm
     code, _, error = launched.run(path, kind, PYTHON)
     assert code == 0, error
     launched.assert_equal(out, together)
+
+
+@pytest.mark.parametrize("kind", ["zero2", "zero3"])
+def test_no_code_of_a_snapshot_is_run(alone: Path, tmp_path: Path, kind: str) -> None:
+    path = launched.recipe(alone, tmp_path / "again")
+    launched.assert_no_code_is_run(path, kind, tmp_path / "again.work" / "01-first" / "checkpoint-3", PYTHON)

@@ -1,9 +1,11 @@
+import math
 from pathlib import Path
 
 import pytest
 
 from schemas.recipe import BuildRecipe, RecipeError, TrainRecipe, convert, digest, load
 
+NAN = math.nan
 GOOD = "name: n\nsources: [{name: a, table: t.csv, clips: c, licence: l, columns: {clip: file}}]\nstages: [stage1]\n"
 
 
@@ -72,12 +74,27 @@ def test_digest_changes_with_meaning_only(recipe: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"steps": 0}, {"steps": -1}, {"epochs": 0}, {"epochs": 1, "lr": float("nan")}, {"steps": 1, "batch": 0}]
+    ("key", "values"),
+    [
+        ("steps", [0, -1]),
+        ("batch", [0]),
+        ("epochs", [0, -1, NAN, math.inf]),
+        *((key, [-1, NAN, math.inf]) for key in ("lr", "vision_lr", "weight_decay", "soft_levels")),
+        ("warmup", [-0.1, 1, 5, NAN, math.inf]),
+    ],
 )
-def test_impossible_training_numbers_are_refused(wrong: dict[str, object]) -> None:
-    stage = {"name": "s", "configs": ["stage1"], "train": ["llm"], **wrong}
-    with pytest.raises(RecipeError, match="stage 's': "):
-        convert({"corpus": "c", "out": "o", "stages": [stage]}, TrainRecipe, "r.yaml")
+def test_impossible_training_numbers_are_refused(key: str, values: list[float]) -> None:
+    stage = {"name": "s", "configs": ["stage1"], "train": ["llm"]}
+    length = {} if key in {"steps", "epochs"} else {"steps": 1}
+    for value in values:
+        wrong = {**stage, **length, key: value}
+        with pytest.raises(RecipeError, match=f"stage 's': {key}"):
+            convert({"corpus": "c", "out": "o", "stages": [wrong]}, TrainRecipe, "r.yaml")
+    good = {**stage, "epochs": 0.5, "warmup": 0.99, "weight_decay": 0.1}
+    convert({"corpus": "c", "out": "o", "stages": [good]}, TrainRecipe, "r.yaml")
+
+
+def test_a_schedule_has_a_stage() -> None:
     with pytest.raises(RecipeError, match="name at least one"):
         convert({"corpus": "c", "out": "o", "stages": []}, TrainRecipe, "r.yaml")
 

@@ -229,6 +229,20 @@ def trained(shared_corpus: Path) -> Checkpoint:
     return load_checkpoint(shared_corpus / "model")
 
 
+@pytest.fixture(scope="session")
+def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A grey clip of 300 frames: of the shared checkpoint's motion features one of 2 is fed, for it takes 256."""
+    path = tmp_path_factory.mktemp("long") / "long.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=100)
+        stream.width = stream.height = 64
+        stream.pix_fmt = "yuv420p"
+        for _ in range(300):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((64, 64, 3), 99, np.uint8), "rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
 @pytest.fixture
 def fresh(trained: Checkpoint) -> Checkpoint:
     """The untrained model of the shared checkpoint, for a test to change."""

@@ -79,6 +79,37 @@ def end(process: subprocess.Popen[str]) -> None:
         process.communicate()
 
 
+class _Bomb:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, made: Path) -> None:
+        self._made = made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self._made,)
+
+
+def poison(snapshot: Path, made: Path) -> None:
+    """Put code that makes a file into all of a snapshot that PyTorch has pickled."""
+    pickled = [path for path in snapshot.rglob("*") if path.suffix in {".pt", ".pth"}]
+    assert len(pickled) >= 3
+    for path in pickled:
+        torch.save({"state": _Bomb(made)}, path)
+    torch.load(pickled[0], weights_only=False)  # the bomb is one
+    made.unlink()
+
+
+def assert_no_code_is_run(path: Path, kind: str, snapshot: Path, python: Path = Path(sys.executable)) -> None:
+    """Hold a run that goes on from a poisoned snapshot to refusing it by name."""
+    kill_at(path, kind, snapshot, python)
+    made = snapshot.parent / "made"
+    poison(snapshot, made)
+    code, _, error = run(path, kind, python)
+    assert code == 2, error
+    assert f"{snapshot.name}: holds more than tensors and numbers" in error
+    assert not made.exists()
+
+
 def assert_the_same(launched: Path, alone: Path) -> None:
     """Hold a run's every loss and score to those of one process, and its weights, which AdamW's first steps part."""
     ours, theirs = Curve(launched / "curve.jsonl").points, Curve(alone / "curve.jsonl").points

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from importlib.resources import files
 from pathlib import Path
 from statistics import fmean, stdev
 
@@ -19,7 +20,7 @@ from schemas.recipe import RecipeError, TrainRecipe, load
 from tests.training.conftest import EVERYTHING, FRAMES, make_corpus, scored, video_ref, write_recipe, write_samples
 from training.checkpoints.checkpoint import load_checkpoint
 from training.inference.score import score_clips
-from training.trainer.ablation import Found, Study, mean_of, page, read_study, run_study, table_of
+from training.trainer.ablation import Found, Run, Study, mean_of, page, read_study, run_study, table_of
 from training.trainer.train import train
 from vqa2 import app
 
@@ -59,7 +60,7 @@ def test_a_study_trains_and_scores_every_variant_once(study: Path) -> None:
         :1
     ]
     assert set(other.srcc) == {"all", "noisy", "quiet"}
-    unmoved = load_checkpoint(study.parent / "studied" / "made-0-without motion")
+    unmoved = load_checkpoint(study.parent / "studied" / "made-corpus-0-without motion")
     assert unmoved.config.motion_extractor == "none"
     assert "<motion>" not in unmoved.block.scoring.video_prompt_without_motion
     again = CliRunner().invoke(app, ["ablate", str(study), "--out", str(study.parent / "page.md"), "--json"])
@@ -84,7 +85,7 @@ def test_a_model_of_another_recipe_or_corpus_is_trained_again(study: Path) -> No
         given = read_study(study, ["out=edited", "runs=[{corpus: made/corpus, seed: 0}]", *overrides])
         run_study(given, study, told.append)
         records = [
-            json.loads((study.parent / "edited" / f"made-0-{name}" / "training.json").read_bytes())
+            json.loads((study.parent / "edited" / f"made-corpus-0-{name}" / "training.json").read_bytes())
             for name in given.variants
         ]
         return [(sum(s["steps"] for s in r["stages"]), r["corpus_manifest_sha256"]) for r in records]
@@ -107,8 +108,35 @@ def test_a_model_of_another_recipe_or_corpus_is_trained_again(study: Path) -> No
     assert {sha for _, sha in rebuilt}.isdisjoint(sha for _, sha in after)
 
 
+def test_runs_on_corpora_of_one_folder_keep_apart(study: Path) -> None:
+    (study.parent / "made" / "other").symlink_to("corpus")
+    told: list[str] = []
+    given = read_study(study, ["out=apart", "train.stages.0.steps=1"])
+    given = msgspec.structs.replace(given, runs=[Run(corpus=f"made/{name}", seed=0) for name in ("corpus", "other")])
+    run_study(given, study, told.append)
+    run_study(given, study, told.append)
+    assert len(told) == 4
+    with pytest.raises(CallError, match="two runs would share the folder"):
+        read_study(study, ["runs=[{corpus: made/corpus, seed: 0}, {corpus: made/corpus, seed: 0}]"])
+
+
+def test_a_model_of_another_preset_is_trained_again(study: Path) -> None:
+    preset = study.parent / "own.yaml"
+    kept = files("training") / "presets" / "tiny.yaml"
+    preset.write_text(kept.read_text(encoding="utf-8"), encoding="utf-8")
+    told: list[str] = []
+    runs = "runs=[{corpus: made/corpus, seed: 0}]"
+    given = read_study(study, ["out=by-own", "train.preset=own.yaml", "train.stages.0.steps=1", runs])
+    run_study(given, study, told.append)
+    run_study(given, study, told.append)
+    assert len(told) == 2
+    preset.write_text(preset.read_text(encoding="utf-8") + "\nvocabulary: 900\n", encoding="utf-8")
+    run_study(given, study, told.append)
+    assert len(told) == 4
+
+
 def test_a_model_without_motion_tokens_scores_without_them(study: Path) -> None:
-    model = study.parent / "studied" / "made-0-without motion"
+    model = study.parent / "studied" / "made-corpus-0-without motion"
     checkpoint = load_checkpoint(model)
     corpus = study.parent / "made" / "corpus"
     (row,) = score_clips(checkpoint, [corpus / "media" / "clip0.mp4"])
@@ -126,9 +154,7 @@ def test_stages_that_teach_motion_alone_are_left_out_without_it(study: Path) -> 
 
 def found(variant: str, seed: int, value: float | None) -> Found:
     group = {"all": value}
-    return Found(
-        variant=variant, corpus="c", seed=seed, recipe_sha256="", asked=[], n={"all": 9}, srcc=group, plcc=group
-    )
+    return Found(variant=variant, corpus="c", seed=seed, begun_from={}, asked=[], n={"all": 9}, srcc=group, plcc=group)
 
 
 def test_differences_are_taken_run_by_run(study: Path) -> None:

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from schemas.errors import CallError
 from schemas.recipe import LoRA, RecipeError, TrainRecipe, load
+from tests.conftest import ROOT
 from tests.training.conftest import EVERYTHING, make_corpus, write_recipe
 from training.checkpoints.adapters import add_adapters
 from training.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -71,6 +75,16 @@ def test_peft_itself_reads_the_folder(adapted: Path) -> None:
         assert torch.equal(parameter, theirs.get_parameter(name)), name
 
 
+def test_adapters_that_are_not_whole_are_refused(adapted: Path) -> None:
+    shutil.copytree(adapted / "adapters", adapted / "halves")
+    path = adapted / "halves" / "adapter_model.safetensors"
+    learned = load_file(path)
+    gone = sorted(name for name in learned if "lora_B" in name)[0]
+    save_file({name: tensor for name, tensor in learned.items() if name != gone}, path)
+    with pytest.raises(CallError, match=f"halves: 1 tensors are missing or of another model, as {gone}$"):
+        load_checkpoint(adapted / "halves")
+
+
 def test_four_bits_are_trained_upon_and_read_again(adapted: Path) -> None:
     rounded = load_checkpoint(adapted / "rounded")
     layer = rounded.model.model.language_model.layers[0].self_attn.q_proj
@@ -122,6 +136,9 @@ def test_what_cannot_be_adapted_is_refused(adapted: Path, tmp_path: Path) -> Non
         run(write_recipe(adapted, out=out, model="base", lora=LORA, stages=[{**STAGE, "train": ["motion_projector"]}]))
     with pytest.raises(RecipeError, match="nothing is merged into them"):
         run(write_recipe(adapted, out=out, model="base", lora={"bits": 4, "merge": True}, stages=[STAGE]))
+    for lora in (None, {"rank": 2}, {"rank": 2, "bits": 4}):
+        with pytest.raises(CallError, match="adapters to weights in 4 bits, which cannot learn on: name its base"):
+            run(write_recipe(adapted, out="o", model="rounded", lora=lora, stages=[STAGE]))
     with pytest.raises(CallError, match="holds adapters, whose base is read as it is: leave out bits"):
         run(write_recipe(adapted, out=out, model="adapters", lora={"bits": 4}, stages=[STAGE]))
     with pytest.raises(RecipeError, match="rank is 1 or more"):
@@ -171,3 +188,33 @@ def test_pickled_weights_are_never_run(adapted: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
     pickle.loads((tmp_path / "base" / "pytorch_model.bin").read_bytes())  # the bomb is one
     assert (tmp_path / "ran").exists()
+
+
+def test_code_that_comes_with_a_model_is_never_run(adapted: Path, tmp_path: Path) -> None:
+    """Not even where somebody answers the question of transformers whether to."""
+    for part in ("tokenizer", "config"):
+        folder = tmp_path / part
+        shutil.copytree(adapted / "base", folder)
+        made = tmp_path / f"{part} ran"
+        (folder / "own.py").write_text(
+            "from pathlib import Path\n"
+            f"Path({str(made)!r}).touch()\n"
+            "from transformers import PretrainedConfig, PreTrainedTokenizerFast\n"
+            "class OwnTokenizer(PreTrainedTokenizerFast): pass\n"
+            "class OwnConfig(PretrainedConfig): pass\n"
+        )
+        path = folder / ("tokenizer_config.json" if part == "tokenizer" else "config.json")
+        told = json.loads(path.read_text())
+        if part == "tokenizer":
+            told |= {"tokenizer_class": "OwnTokenizer", "auto_map": {"AutoTokenizer": ["own.OwnTokenizer", None]}}
+        else:
+            told |= {"model_type": "own", "auto_map": {"AutoConfig": "own.OwnConfig"}}
+        path.write_text(json.dumps(told))
+        command = [sys.executable, "-m", "vqa2", "score", str(folder), str(adapted / "media" / "clip0.mp4")]
+        environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_MODULES_CACHE": str(tmp_path / "modules")}
+        done = subprocess.run(
+            command, input="y\n" * 9, capture_output=True, text=True, cwd=ROOT, env=environment, check=False
+        )
+        assert not made.exists(), done.stderr
+        assert "Traceback" not in done.stderr
+        assert "y/N" not in done.stdout + done.stderr

@@ -40,6 +40,13 @@ def test_an_answer_is_printed_whole_and_as_json(
     assert told["complete"] is False
 
 
+def test_motion_that_is_fed_in_steps_is_told(invoke: Invoke, model: Path, long_clip: Path) -> None:
+    done = invoke("ask", model, long_clip, "Sharp?", "--max-tokens", 2, "--json")
+    assert json.loads(done.stdout)["motion_stride"] == 2
+    done = invoke("ask", model, long_clip, "Sharp?", "--max-tokens", 2)
+    assert "of the motion features one of 2 was fed: the model takes fewer than there are\n" in done.stderr
+
+
 def test_a_terminal_shows_the_answer_as_it_is_made(trained: Checkpoint, model: Path, shared_corpus: Path) -> None:
     clip = shared_corpus / "media" / "clip0.mp4"
     expected = generated(trained, [question_about(trained, [clip], "Sharp?")], longest=200)[0]
@@ -60,6 +67,16 @@ def test_a_terminal_shows_the_answer_as_it_is_made(trained: Checkpoint, model: P
     assert process.wait() == 0, told
     assert b"".join(bits).decode().replace("\r\n", "\n") == f"{expected}\n"
     assert len(bits) > 3
+
+
+def test_a_question_may_be_longer_than_a_file_name(
+    invoke: Invoke, model: Path, shared_corpus: Path, tmp_path: Path
+) -> None:
+    question = " ".join(["Is it sharp?"] * 25)
+    done = invoke("ask", model, shared_corpus / "media" / "clip0.mp4", question, "--max-tokens", 1, "--json")
+    assert (done.exit_code, json.loads(done.stdout)["question"]) == (0, question)
+    with pytest.raises(CallError, match="sharp.: no such clip$"):
+        invoke("ask", model, question, "Is it?")
 
 
 def test_what_cannot_be_asked(invoke: Invoke, model: Path, shared_corpus: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import (
     AutoConfig,
+    AutoModel,
     AutoModelForImageTextToText,
     LlavaOnevisionConfig,
     LlavaOnevisionForConditionalGeneration,
@@ -163,6 +164,29 @@ def test_saved_and_loaded_by_the_auto_classes_it_is_the_same(
     assert (list(info["missing_keys"]), list(info["unexpected_keys"])) == ([], [])
     inputs = batch(geometry, words, *mixed(geometry))
     assert (last(again.eval(), inputs) - last(model, inputs)).abs().max() == 0
+
+
+def test_the_model_without_its_head_is_read_of_the_same_folder(model: Any, tmp_path: Path) -> None:
+    """And of its own, with a network that extracts motion and without."""
+    model.save_pretrained(tmp_path / "whole")
+    assert _headless(tmp_path / "whole", model) <= {"lm_head.weight", "language_model.lm_head.weight"}
+    model.model.save_pretrained(tmp_path / "headless")
+    assert _headless(tmp_path / "headless", model) == set()
+    config = _with(model.config, motion_extractor="slowfast", dense_size=32, dense_pixels="rgb24")
+    networked = model_class(config)(config)
+    networked.save_pretrained(tmp_path / "networked")
+    assert len(_headless(tmp_path / "networked", networked)) == 1
+
+
+def _headless(folder: Path, whole: Any) -> set[str]:
+    """Hold what AutoModel reads to a model's part without the head; gives the names that it has no place for."""
+    found, told = AutoModel.from_pretrained(folder, output_loading_info=True)
+    assert type(found) is type(whole.model)
+    assert set(told["missing_keys"]) == set(told["mismatched_keys"]) == set()
+    expected = whole.model.state_dict()
+    assert found.state_dict().keys() == expected.keys()
+    assert all(torch.equal(value, expected[name]) for name, value in found.state_dict().items())
+    return set(told["unexpected_keys"])
 
 
 def _ours(config: MotionConfig) -> dict[str, Any]:

@@ -112,6 +112,37 @@ def test_fewer_than_the_set_publishes_is_no_result_of_the_set(
     assert call(*arguments, "--resamples", 0, "--expect", 6)[0] == 0
 
 
+def test_what_is_listed_is_expected_whatever_the_call_says(
+    call: Call, model: Path, clips: Path, tmp_path: Path
+) -> None:
+    arguments = ["benchmark", model, "konvid_1k", "--clips", clips, "--labels", labels(tmp_path, SCORES)]
+    arguments += ["--resamples", 0, "--expect", 4, "--json"]
+    code, told = call(*arguments)
+    assert (code, json.loads(told)["n_expected"]) == (0, 6)
+    (clips / "1.mp4").unlink()
+    code, told = call(*arguments)
+    assert (code, json.loads(told)["missing"], json.loads(told)["n_scored"]) == (1, ["1"], 5)
+    write_clip(clips / "1.mp4", 0)
+    (clips / "2.mp4").write_text("no video")
+    code, told = call(*arguments)
+    assert (code, list(json.loads(told)["errors"]), json.loads(told)["n_scored"]) == (1, ["2"], 5)
+
+
+def test_lines_that_are_there_are_not_written_over(call: Call, tmp_path: Path) -> None:
+    """It is told before anything else that may be wrong."""
+    out = tmp_path / "lines.jsonl"
+    out.write_text("a day's work\n")
+    nowhere = ["--clips", tmp_path / "none", "--labels", tmp_path / "none.csv"]
+    with pytest.raises(CallError, match=r"lines.jsonl holds lines .* --done with another --out, or remove it"):
+        call("benchmark", tmp_path / "none", "konvid_1k", *nowhere, "--out", out)
+    assert out.read_text() == "a day's work\n"
+
+
+def test_a_folder_that_is_no_model_is_told_before_clips_are_read(call: Call, clips: Path, tmp_path: Path) -> None:
+    with pytest.raises(CallError, match="no model folder"):
+        call("benchmark", tmp_path, "konvid_1k", "--clips", clips, "--labels", tmp_path / "none.csv")
+
+
 def test_a_refused_row_is_no_success(call: Call, model: Path, clips: Path, tmp_path: Path) -> None:
     table = labels(tmp_path, {**SCORES, "7": 9.0})
     code, told = call(
@@ -204,7 +235,7 @@ def test_questions_about_what_is_damaged_or_too_long_are_not_answered(
         arguments = ["--clips", clips, "--labels", video_questions(tmp_path), "--expect", 4, "--json"]
         code, told = call("benchmark", small, "q_bench_video", *arguments)
         result = json.loads(told)
-        assert (code, result["n_scored"]) == (1 if result["errors"] else 0, 4 - len(result["errors"]))
+        assert (code, result["n_scored"]) == (1, 4 - len(result["errors"]))
         return dict(result["errors"])
 
     told = errors(1)
@@ -227,7 +258,7 @@ def test_questions_are_answered_about_clips_and_pairs(
     arguments += ["--expect", 4, "--by", by, "--verdicts", verdicts, "--json"]
     code, told = call(*arguments, "--out", out)
     result = json.loads(told)
-    assert code == 0
+    assert code == 1  # nobody judged the open-ended answer
     assert (result["part"], result["n_scored"], result["unjudged"], result["published"]) == ("dev", 4, 1, 1192)
     found = lines(out)
     assert [line["clips"] for line in found] == [["1.mp4"], ["2.mp4"], ["3.mp4", "4.mp4"], ["5.mp4"]]
@@ -252,21 +283,11 @@ def test_questions_are_answered_about_clips_and_pairs(
 
 def test_a_lock_of_questions_tells_another_right_answer(call: Call, model: Path, clips: Path, tmp_path: Path) -> None:
     path, lock = video_questions(tmp_path), tmp_path / "lock.json"
-    arguments = [
-        "benchmark",
-        model,
-        "q_bench_video",
-        "--clips",
-        clips,
-        "--labels",
-        path,
-        "--expect",
-        4,
-        "--by",
-        "letter",
-    ]
-    assert call(*arguments, "--save-lock", lock, "--json")[0] == 0
-    assert call(*arguments, "--lock", lock, "--json")[0] == 0
+    path.write_text(json.dumps(json.loads(path.read_text())[:3]))  # none is open-ended
+    arguments = ["benchmark", model, "q_bench_video", "--clips", clips, "--labels", path, "--expect", 3]
+    arguments += ["--by", "letter", "--json"]
+    assert call(*arguments, "--save-lock", lock)[0] == 0
+    assert call(*arguments, "--lock", lock)[0] == 0
     path.write_text(path.read_text().replace("Partly", "In part"))
     with pytest.raises(DataError, match="is not the benchmark 'q_bench_video/dev'"):
         call(*arguments, "--lock", lock)

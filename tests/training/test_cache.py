@@ -159,6 +159,39 @@ def test_a_new_entry_rewrites_one_shard(tmp_path: Path) -> None:
     assert keep(tmp_path, 1000) == 0
 
 
+def test_a_reader_finds_what_was_packed_after_it_looked(tmp_path: Path) -> None:
+    keep(tmp_path, *range(10))
+    cache = Cache(tmp_path, METHOD)
+    assert clip(1) in cache
+    assert clip(30) not in cache
+    keep(tmp_path, *range(10, 40))  # one shard, as before
+    assert clip(30) in cache
+    keep(tmp_path, *range(40, 3 * ENTRIES_PER_SHARD))  # four, and the old one is gone
+    for number in range(3 * ENTRIES_PER_SHARD):
+        found = cache.get(clip(number))
+        assert found is not None
+        assert torch.equal(found.data, entry(number).data)
+
+
+def test_a_reader_of_an_empty_cache_finds_what_comes(tmp_path: Path) -> None:
+    cache = Cache(tmp_path, METHOD)
+    assert clip(0) not in cache
+    keep(tmp_path, 0)
+    assert clip(0) in cache
+
+
+def test_the_index_is_read_again_only_where_it_changed(tmp_path: Path) -> None:
+    keep(tmp_path, 0)
+    cache, index = Cache(tmp_path, METHOD), tmp_path / METHOD.folder / INDEX
+    written = index.stat()
+    index.write_text("what would be refused")
+    os.utime(index, ns=(written.st_atime_ns, written.st_mtime_ns))
+    assert clip(1) not in cache
+    index.touch()
+    with pytest.raises(DataError, match="index.json is damaged"):
+        cache.get(clip(1))
+
+
 def ends_at_step(root: Path, step: int) -> bool:
     """Pack in a process that ends itself at its n-th change of the file system; says whether it came to that."""
     child = os.fork()

@@ -1,10 +1,12 @@
 """Checkpoints of the original layout, into our folders and back, and scored as upstream scores them."""
 
+import io
 import json
 import math
 import os
 import pickle
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -20,7 +22,7 @@ from schemas.sample import IMAGE, MOTION, VIDEO, Turn
 from tests.training.conftest import write_clip, write_recipe
 from tests.training.original_layout import SIZE, SYSTEM, Original, make_original, make_slowfast, tokenizer
 from training.checkpoints.checkpoint import BLOCK, Checkpoint, load_checkpoint, load_extractor
-from training.checkpoints.start import initial_extractor
+from training.checkpoints.start import initial_extractor, initial_tokens
 from training.converting.convert import ORIGINAL, SLOW_PATH, convert, from_llava, to_llava, to_slowfast
 from training.converting.layout import expected, geometry
 from training.converting.scorers import KINDS, Kind, kind_of
@@ -31,6 +33,7 @@ from training.inputs.dataset import Collator, Example
 from training.inputs.feeds import Feed, read_feed
 from training.inputs.tokens import Tokens
 from training.models.config import VQA2Config
+from training.models.slowfast import SlowFastFast
 from training.trainer.train import train
 from vqa2 import app
 
@@ -232,6 +235,25 @@ def test_pickled_code_never_runs(copy: Path, tmp_path: Path, name: str) -> None:
     pickle.loads(pickle.dumps(Harmful(tmp_path / "ran")))
     assert (tmp_path / "ran").exists(), "the harm itself works"
     assert not (tmp_path / "ours").exists()
+
+
+@pytest.mark.parametrize("what", ["a tokenizer", "a tower"])
+def test_code_that_a_folder_brings_never_runs(
+    copy: Path, trained: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """Not even where somebody says yes when asked."""
+    (given := tmp_path / "given").mkdir()
+    folder = given if what == "a tokenizer" else copy / "tower"
+    theirs = {"AutoConfig": "theirs.Theirs", "AutoTokenizer": ["theirs.Theirs", None]}
+    (folder / "theirs.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\nclass Theirs: pass\n")
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "Theirs", "auto_map": theirs}))
+    if what == "a tower":
+        (folder / "config.json").write_text(json.dumps({"model_type": "theirs", "auto_map": theirs}))
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n" * 9))
+    preset = msgspec.structs.replace(trained.block.preset, tokenizer=str(given))
+    with pytest.raises(CallError, match="custom code"):
+        _ = initial_tokens(preset, []) if folder == given else convert(copy, tmp_path / "ours", kind="ugc")
+    assert not (tmp_path / "ran").exists()
 
 
 def test_our_loader_reads_no_pickle(converted: Path, tmp_path: Path) -> None:
@@ -489,6 +511,68 @@ def test_a_preset_starts_its_extractor_from_a_converted_slowfast(
         features.append(extractor(frames))
     for other in features[1:]:
         torch.testing.assert_close(other, features[0], rtol=0, atol=0)
+
+
+Extract = Callable[[object], SlowFastFast | None]
+
+
+@pytest.fixture
+def extract(trained: Checkpoint) -> Extract:
+    """Makes the extractor that a preset with these motion weights starts with."""
+
+    def made(weights: object) -> SlowFastFast | None:
+        model = {**trained.block.preset.model, "motion_extractor": "slowfast"}
+        preset = msgspec.structs.replace(trained.block.preset, motion_weights=str(weights), model=model)
+        return initial_extractor(preset, type(trained.config)(**model))
+
+    return made
+
+
+def test_motion_weights_that_are_none_are_told(slowfast: Path, extract: Extract, tmp_path: Path) -> None:
+    path = tmp_path / "weights.pth"
+    whole, old = slowfast.read_bytes(), tmp_path / "old.pth"
+    state = torch.load(slowfast, weights_only=True)
+    torch.save(state, old, _use_new_zipfile_serialization=False)
+    assert extract(old) is not None
+    for content, told in (
+        (b"", "no file that torch wrote: it begins with b''; is the download complete"),
+        (b"<!DOCTYPE html><title>404</title>", "no file that torch wrote: it begins with b'<!DO'"),
+        (whole[: len(whole) // 2], "cannot be read: .*; is the download complete"),
+        (old.read_bytes()[:700], "cannot be read: .*; is the download complete"),
+        (old.read_bytes()[:1], "cannot be read: .*; is the download complete"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(CallError, match=f"weights.pth: {told}.*; download the file once, let `vqa2 convert`"):
+            extract(path)
+    name, tensor = next((name, value) for name, value in state["model_state"].items() if name in fast_shapes())
+    for value, told in (
+        (torch.zeros(3), "no state_dict"),
+        ({"model_state": {name: 3}}, "no state_dict"),
+        ({"model_state": {**state["model_state"], name: tensor[:1]}}, rf"{name} is \[1, 3, .* instead of \[8, 3, "),
+        ({"model_state": {name: tensor}}, "no SlowFast-R50 weights: .* tensors are missing"),
+        ({"model_state": Harmful(tmp_path / "ran")}, "would run the file's own code"),
+    ):
+        torch.save(value, path)
+        with pytest.raises(CallError, match=f"weights.pth.*{told}"):
+            extract(path)
+    assert not (tmp_path / "ran").exists()
+    with pytest.raises(CallError, match="nowhere.pth.*No such file"):
+        extract(tmp_path / "nowhere.pth")
+
+
+def test_motion_weights_of_a_url_are_kept_and_told_where(
+    slowfast: Path, extract: Extract, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    kept = tmp_path / "hub" / "checkpoints" / "SLOWFAST.pyth"
+    with pytest.raises(CallError, match="'https://127.0.0.1:1/SLOWFAST.pyth' cannot be read: .*refused"):
+        extract("https://127.0.0.1:1/SLOWFAST.pyth")
+    assert list(kept.parent.iterdir()) == []
+    shutil.copy(slowfast, kept)
+    assert extract("https://127.0.0.1:1/SLOWFAST.pyth") is not None
+    kept.write_bytes(slowfast.read_bytes()[:1000])
+    with pytest.raises(CallError, match=f"{kept}: cannot be read"):
+        extract("https://127.0.0.1:1/SLOWFAST.pyth")
 
 
 def test_the_slowfast_in_a_model_folder_comes_out_again(original: Path, converted: Path, tmp_path: Path) -> None:

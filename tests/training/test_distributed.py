@@ -47,7 +47,7 @@ def test_configurations_are_found_by_name() -> None:
         config_file("megatron")
 
 
-def test_a_launch_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_launch_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(CallError, match="sharing takes 2 processes or more, not 1"):
         launch("ddp", 1, [])
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
@@ -58,6 +58,10 @@ def test_a_launch_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
         launch("fsdp2", 8, [])
     with pytest.raises(CallError, match="DeepSpeed is not installed: pip install deepspeed, or take fsdp2"):
         launch("zero3", 2, [])
+    broken = tmp_path / "own.yaml"
+    broken.write_text("distributed_type: [")
+    with pytest.raises(CallError, match="own.yaml: not readable as YAML"):
+        launch(str(broken), 2, [])
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +113,12 @@ def test_a_killed_run_ends_as_if_it_had_not_been(together: Path, alone: Path, tm
     assert "stage first: done before" in error
     assert error.count("stage first: done before") == 1
     launched.assert_equal(out, together)
+
+
+@pytest.mark.full
+def test_no_code_of_a_snapshot_is_run(alone: Path, tmp_path: Path) -> None:
+    path = launched.recipe(alone, tmp_path / "again")
+    launched.assert_no_code_is_run(path, "fsdp2", tmp_path / "again.work" / "01-first" / "checkpoint-3")
 
 
 @pytest.mark.full

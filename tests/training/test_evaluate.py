@@ -1,3 +1,5 @@
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +71,21 @@ def test_what_is_read_ahead_and_what_cannot_be_read_change_nothing_else(
         for name in ("trained", "blank_frames", "untrained", "trivial"):
             assert getattr(found, name).n == 5
             assert getattr(found, name).plcc == pytest.approx(getattr(without, name).plcc, abs=1e-4)
+
+
+def test_a_sample_that_cannot_be_scored_leaves_the_others(corpus: Path, trained: Checkpoint) -> None:
+    """One sample is longer than the model reads: the report names it, and holds the others as they are."""
+    whole = evaluate(trained, corpus, "stage2-ugc", "train", corpus, controls=True)
+    shard = corpus / "data" / "stage2-ugc" / "train-00000.jsonl"
+    first, *others = (json.loads(line) for line in shard.read_bytes().splitlines())
+    first["task"], first["turns"][0]["text"] = "stalls", "word " * 5000 + first["turns"][0]["text"]
+    shard.write_text("".join(json.dumps(sample) + "\n" for sample in (first, *others)))
+    found = evaluate(trained, corpus, "stage2-ugc", "train", corpus, controls=True)
+    assert (found.n_expected, len(found.not_scored)) == (whole.n_expected, 1)
+    assert re.search(r"train-00000.jsonl:1.*\d+ tokens, the model reads at most 4096", found.errors[0])
+    for name in ("trained", "blank_frames", "untrained", "trivial"):
+        assert getattr(found, name).n == getattr(whole, name).n - 1
+        assert getattr(found, name).srcc is not None
 
 
 def test_eval_and_score_agree(shared_corpus: Path, trained: Checkpoint) -> None:

@@ -94,6 +94,19 @@ def test_training_with_and_without_the_cache_is_the_same_to_the_last_bit(ready: 
     assert weights[0] == weights[1]
 
 
+def test_a_model_without_motion_takes_its_key_frames_from_a_cache(ready: Path, tmp_path: Path) -> None:
+    keys = {"geometry": {"motion_extractor": "none"}, "stages": LLM}
+    run(write_recipe(ready, out="unmoved", **keys))
+    clips = clips_of_corpus(ready, ready)
+    with pytest.raises(CallError, match="this model reads no motion; --key-frames keeps what it does read"):
+        fill(tmp_path / "cache", clips, Model(ready / "unmoved"))
+    filled = fill(tmp_path / "cache", clips, Model(ready / "unmoved"), key_frames=True)
+    assert (filled.failed, filled.packed) == ([], 7)
+    run(write_recipe(ready, out="unmoved-cached", cache=str(tmp_path / "cache"), **keys))
+    weights = [(ready / name / "model.safetensors").read_bytes() for name in ("unmoved", "unmoved-cached")]
+    assert weights[0] == weights[1]
+
+
 @pytest.mark.parametrize("extractor", EXTRACTORS)
 def test_scores_and_metrics_with_and_without_the_cache_are_the_same(ready: Path, extractor: str) -> None:
     model = load_checkpoint(ready / extractor)
@@ -212,7 +225,7 @@ def test_a_preset_starts_with_the_features_of_its_released_weights(ready: Path, 
         )
     assert losses[0] == losses[1]
     with pytest.raises(CallError, match="starts at random: train it"):
-        initial_extractor(Preset(model={}, stages=[]), load_checkpoint(ready / "slowfast").config)
+        initial_extractor(Preset(model={"text_config": {}}, stages=[]), load_checkpoint(ready / "slowfast").config)
 
 
 def test_workers_parts_and_order_do_not_show_in_the_files(

@@ -15,10 +15,16 @@ import pytest
 
 from dataset_builder.corpus import file_entry
 from schemas.errors import CallError, DataError
-from schemas.recipe import TrainRecipe, load
+from schemas.recipe import TrainRecipe, Watch, load
+from tests.conftest import ROOT
 from tests.training.conftest import EVERYTHING, make_corpus, write_recipe
+from tests.training.launched import poison
+from training.checkpoints.checkpoint import load_checkpoint
+from training.inputs.feeds import FeedReader
 from training.trainer.curve import Curve
+from training.trainer.run_folder import StageFolder
 from training.trainer.train import train
+from training.trainer.watching import Watcher, watched
 
 STAGES = [
     {"name": "first", "configs": ["stage1"], "train": ["vision", "vision_projector"], "steps": 7, "batch": 2},
@@ -93,11 +99,36 @@ def kill_at(recipe: Path, work: Path, stage: int, step: int) -> None:
     process.wait()
 
 
+@pytest.mark.full
+def test_no_code_of_a_snapshot_is_run(undisturbed: Path, tmp_path: Path) -> None:
+    recipe = write_recipe(undisturbed, out=str(tmp_path / "model"), **KEYS)
+    kill_at(recipe, tmp_path / "model.work", 1, 6)
+    snapshot = StageFolder(tmp_path / "model.work" / "01-first", writes=False).snapshot()
+    assert snapshot
+    poison(snapshot, tmp_path / "made")
+    with pytest.raises(CallError, match=f"{snapshot.name}: holds more than tensors and numbers, and pickled code is"):
+        run(recipe)
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.full
+def test_a_disk_that_is_full_is_told_and_the_run_goes_on_later(undisturbed: Path, tmp_path: Path) -> None:
+    """Files of the run may have so many kilobytes: none at all, a first small one, or all but the last."""
+    recipe = write_recipe(undisturbed, out=str(tmp_path / "model"), **KEYS)
+    for kilobytes in (20, 150, 700):
+        command = f"ulimit -f {kilobytes}; exec {sys.executable} -m vqa2 train {recipe}"
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT, check=False)
+        assert done.returncode == 2, done.stderr
+        assert "model.work: cannot be written: the disk may be full" in done.stderr
+        assert "Traceback" not in done.stderr
+    run(recipe)
+    assert files_of(tmp_path / "model") == files_of(undisturbed / "whole")
+
+
 def test_what_a_finished_run_leaves(undisturbed: Path) -> None:
     assert {p.name for p in (undisturbed / "whole.work").iterdir()} == {"curve.jsonl", "tensorboard"}
-    assert {"curve.jsonl", "curve.png", "model.safetensors", "training.json"} <= set(
-        files_of(undisturbed / "whole")
-    ) | {"training.json"}
+    left = {path.name for path in (undisturbed / "whole").iterdir()}
+    assert {"curve.jsonl", "curve.png", "model.safetensors", "training.json", "vqa2.json"} <= left
     points = Curve(undisturbed / "whole" / "curve.jsonl").points
     assert [p.step for p in points if p.stage == "01-first" and p.loss is not None] == list(range(1, 8))
     assert sum(p.srcc is not None for p in points) >= 10
@@ -106,6 +137,11 @@ def test_what_a_finished_run_leaves(undisturbed: Path) -> None:
 
 def test_a_stage_ends_with_its_best_weights(undisturbed: Path) -> None:
     record = json.loads((undisturbed / "whole" / "training.json").read_text())
+    model = load_checkpoint(undisturbed / "whole")
+    watch = Watch(split="train", config="stage2-ugc", every=2)
+    feeds = FeedReader(undisturbed, model.config, keep=False)
+    srcc, _ = Watcher(watched(watch, undisturbed, model.config), feeds)(model)
+    assert srcc == record["stages"][1]["best"]["srcc"]
     scores = {p.step: p.srcc for p in Curve(undisturbed / "whole" / "curve.jsonl").points if p.srcc is not None}
     second = record["stages"][1]
     assert "best" not in record["stages"][0]
@@ -133,7 +169,7 @@ def test_an_unfinished_run_of_another_preset_is_refused(tmp_path: Path) -> None:
     stages = [{"name": "s", "configs": ["stage2-ugc"], "train": EVERYTHING, "steps": 9, "batch": 2, "lr": 1e30}]
     with pytest.raises(DataError, match="the loss is nan"):
         run(write_recipe(corpus, preset="own.yaml", stages=stages))
-    (corpus / "own.yaml").write_text(tiny + "threads: 2\n", encoding="utf-8")
+    (corpus / "own.yaml").write_text(tiny.replace("threads: 1", "threads: 2"), encoding="utf-8")
     with pytest.raises(CallError, match="of another preset;"):
         run(write_recipe(corpus, preset="own.yaml", stages=stages))
 

@@ -20,6 +20,8 @@ class Server(ThreadingHTTPServer):
 
     says: list[str]
     asked: list[dict[str, Any]]
+    instead: dict[str, Any]
+    """Takes the place of keys of its answer."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -29,17 +31,16 @@ class Handler(BaseHTTPRequestHandler):
         self.server.asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
         said = self.server.says[(len(self.server.asked) - 1) % len(self.server.says)]
         message = {"role": "assistant", "content": said}
-        body = json.dumps(
-            {
-                "id": "1",
-                "object": "chat.completion",
-                "created": 0,
-                "model": "m",
-                "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
-            }
-        ).encode()
+        told = {
+            "id": "1",
+            "object": "chat.completion",
+            "created": 0,
+            "model": "m",
+            "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
+        }
+        body = (said if said.startswith("<") else json.dumps(told | self.server.instead)).encode()
         self.send_response(400 if said == "refuse" else 200)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", "text/html" if said.startswith("<") else "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -51,7 +52,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[Server]:
     made = Server(("127.0.0.1", 0), Handler)
-    made.says, made.asked = ["Score: 2"], []
+    made.says, made.asked, made.instead = ["Score: 2"], [], {}
     thread = threading.Thread(target=made.serve_forever)
     thread.start()
     yield made
@@ -82,6 +83,19 @@ def test_a_reply_that_is_no_grade_leaves_the_answer_unjudged(server: Server, rep
 def test_a_server_that_refuses_is_told(server: Server) -> None:
     server.says = ["refuse"]
     with pytest.raises(DataError, match="the judge 'grader' cannot be asked"):
+        judge_of(server).verdicts("q", "r", "a")
+
+
+@pytest.mark.parametrize("choices", [[], None, [{"index": 0, "finish_reason": "stop", "message": None}]])
+def test_an_answer_that_holds_none_is_told(server: Server, choices: object) -> None:
+    server.instead = {"choices": choices}
+    with pytest.raises(DataError, match="the judge 'grader' gave no answer"):
+        judge_of(server).verdicts("q", "r", "a")
+
+
+def test_a_page_in_place_of_an_answer_is_told(server: Server) -> None:
+    server.says = ["<html>Score: 2</html>"]
+    with pytest.raises(DataError, match="the judge 'grader' gave no answer"):
         judge_of(server).verdicts("q", "r", "a")
 
 

@@ -18,15 +18,14 @@ from training.checkpoints.preset import load_preset
 from training.inputs.dataset import SampleDataset
 from training.inputs.feeds import FeedReader
 from training.models.config import VQA2Config
+from training.planning import device
 from training.planning import preflight as planned
 from training.planning.activations import FLOAT, Load
+from training.planning.device import GIB, Device, free_disk
 from training.planning.memory import Counts, Plan, memory, meta_model
 from training.planning.preflight import (
-    GIB,
-    Device,
     Preflight,
     Spread,
-    free_disk,
     load_of,
     longest_load,
     plan_of,
@@ -242,11 +241,11 @@ def test_free_memory_is_within_the_control_groups_limit(
     for name, text in files.items():
         (groups / name).parent.mkdir(parents=True, exist_ok=True)
         (groups / name).write_text(text)
-    assert planned._free_memory(proc, groups) == free
+    assert device._free_memory(proc, groups) == free
 
 
 def test_free_memory_is_unknown_where_nothing_tells_it(tmp_path: Path) -> None:
-    assert planned._free_memory(tmp_path, tmp_path) is None
+    assert device._free_memory(tmp_path, tmp_path) is None
 
 
 def test_a_full_disk_is_refused(shared_corpus: Path) -> None:
@@ -319,7 +318,7 @@ def test_train_refuses_what_cannot_fit_before_it_reads_weights(
         raise AssertionError("weights were read")
 
     small = Device(name="this machine", free=32 * GIB)
-    monkeypatch.setattr(planned, "device_here", lambda *, bf16: small)
+    monkeypatch.setattr(planned, "device_here", lambda *, bf16, extracts: small)
     monkeypatch.setattr("training.trainer.train.Beginning", read)
     stage = {"name": "s", "configs": ["stage2-ugc"], "train": ["llm"], "steps": 1, "batch": 1}
     path = write_recipe(corpus, preset="llava-onevision-7b", bf16=True, stages=[stage])

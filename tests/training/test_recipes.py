@@ -7,14 +7,17 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from schemas.errors import CallError
 from schemas.recipe import RecipeError, TrainRecipe, load
+from tests.conftest import ROOT
 from tests.training.conftest import EVERYTHING, make_corpus, write_clip, write_recipe
 from tests.training.original_layout import make_original
 from tests.training.test_features import slowfast_preset
 from training.checkpoints.preset import load_preset
+from training.planning.stage_work import work_of
 from training.recipes import find_recipe, recipe_names
 from training.trainer.curve import Curve
 from training.trainer.train import train
@@ -52,6 +55,37 @@ def test_recipes_are_found_by_name() -> None:
         find_recipe(Path("none.yaml"), told)
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"model": {"vision_config": {}}}, "model.text_config, .* is missing"),
+        ({"model": {"text_config": [1]}}, "model.text_config, .* no mapping"),
+        (
+            {"model": {"text_config": {"vocab_size": "many"}}},
+            "model.text_config.vocab_size is a whole number, got 'many'",
+        ),
+        ({"backbones": "qwen3-vl"}, "unknown key 'backbones'; did you mean 'backbone'"),
+    ],
+)
+def test_a_preset_of_ones_own_that_is_none_is_told(tmp_path: Path, change: dict[str, object], told: str) -> None:
+    path = tmp_path / "own.yaml"
+    tiny = yaml.safe_load((ROOT / "training" / "presets" / "tiny.yaml").read_text())
+    path.write_text(yaml.safe_dump({**tiny, **change}))
+    with pytest.raises(RecipeError, match=rf"own.yaml: {told}"):
+        load_preset(str(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("model: [", "not readable as YAML"), ("- a", "a mapping of keys"), ("stages: []\nstages: []", "given twice")],
+)
+def test_a_preset_that_is_no_yaml_is_told(tmp_path: Path, text: str, told: str) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(text)
+    with pytest.raises(RecipeError, match=rf"own.yaml: .*{told}"):
+        load_preset(str(path))
+
+
 def test_the_paper_recipe_has_the_papers_rates() -> None:
     """Q-Future's finetune script: 1e-5, the tower at 2e-6, one epoch, cosine, warm-up 0.03."""
     stages = load_preset(find_recipe(Path("paper"), ["corpus=c", "out=o"])[0].preset).stages
@@ -67,6 +101,26 @@ def networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return corpus
 
 
+def test_a_step_holds_as_many_samples_whoever_trains(shared_corpus: Path) -> None:
+    recipe = load(write_recipe(shared_corpus, stages=[{**STAGE, "batch": 2}], step=8), TrainRecipe)
+    for processes, passes in ((1, 4), (2, 2), (4, 1)):
+        ((stage, _),) = work_of(recipe, load_preset("tiny"), shared_corpus, processes)
+        assert stage.accumulate == passes
+    for processes in (3, 8):
+        with pytest.raises(CallError, match=f"batches of 2 in each of {processes} processes, of which 8 samples is no"):
+            work_of(recipe, load_preset("tiny"), shared_corpus, processes)
+
+
+@pytest.mark.parametrize(("name", "samples"), [("llava-onevision-7b", 8), ("qwen2.5-vl-7b", 64), ("qwen3-vl-8b", 64)])
+def test_all_stages_of_a_published_schedule_have_steps_of_one_size(name: str, samples: int) -> None:
+    assert [stage.batch * stage.accumulate for stage in load_preset(name).stages] == [samples] * 4
+
+
+def test_the_papers_recipes_say_the_size_of_a_step() -> None:
+    for name in ("paper", "lean"):
+        assert find_recipe(Path(name), ["corpus=c", "out=o"])[0].step == 8
+
+
 @pytest.mark.full
 def test_the_recipe_says_over_its_stages_whether_the_extractor_learns(networks: Path) -> None:
     from safetensors.torch import load_file
@@ -80,6 +134,9 @@ def test_the_recipe_says_over_its_stages_whether_the_extractor_learns(networks: 
         stem = next(n for n in sorted(weights) if n.startswith("model.motion_extractor.") and "weight" in n)
         moved[learns] = weights[stem]
     assert not moved[True].equal(moved[False])
+    longer = {**STAGE, "steps": 2 * STAGE["steps"]}
+    run(write_recipe(networks, out="longer", preset=preset, motion={"train": False}, stages=[longer]))
+    assert load_file(networks / "longer" / "model.safetensors")[stem].equal(moved[False])
     with pytest.raises(CallError, match=r"cache: of a motion extractor that learns.*say `motion: \{train: false\}`"):
         run(write_recipe(networks, out="o", preset=preset, motion={"train": True}, cache="f", stages=[STAGE]))
     with pytest.raises(CallError, match="cache: of a motion extractor that learns"):
@@ -104,8 +161,9 @@ def test_a_frozen_tower_is_asked_once(networks: Path) -> None:
     assert losses(networks / "kept-anew") == pytest.approx(losses(networks / "asked-anew"), abs=1e-4)
     with pytest.raises(CallError, match="keep_vision: every stage trains the vision tower"):
         run(write_recipe(networks, out="o", stages=[STAGE], keep_vision=True))
-    with pytest.raises(CallError, match=r"keep_vision: qwen2.5-vl is not read picture by picture"):
-        run(write_recipe(networks, out="o", preset="tiny-qwen2.5-vl", stages=[frozen], keep_vision=True))
+    with pytest.raises(CallError, match=r"keep_vision: a tower of qwen2.5-vl mixes the pictures that it is shown"):
+        run(write_recipe(networks, out="o", preset="tiny-qwen2.5-vl", stages=[STAGE, frozen], keep_vision=True))
+    assert not (networks / "o.work").exists()
 
 
 def test_what_is_kept_of_a_tower_is_computed_once(networks: Path, tmp_path: Path) -> None:

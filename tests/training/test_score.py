@@ -10,7 +10,7 @@ import torch
 from msgspec.structs import replace
 from PIL import Image
 
-import training.inference.score
+import training.inputs.feeds
 from schemas.errors import CallError
 from schemas.levels import LEVELS, WEIGHTS
 from schemas.sample import MOTION
@@ -290,7 +290,7 @@ def test_a_scorer_of_key_frames_alone_reads_nothing_else(trained: Checkpoint, cl
 def test_a_clip_that_memory_may_not_hold_is_refused(
     trained: Checkpoint, clips: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training.inference.score, "MOST_DENSE", 39 * 128 * 128 * 3 // 2)
+    monkeypatch.setattr(training.inputs.feeds, "MOST_DENSE", 39 * 128 * 128 * 3 // 2)
     long, short, *_ = score_clips(trained, clips)
     assert long.error == "40 frames, for motion at most 39 are read: cut the clip"
     assert short.score is not None

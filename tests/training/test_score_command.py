@@ -17,6 +17,8 @@ import openpyxl
 import pyarrow
 import pyarrow.parquet
 import pytest
+import torch
+from safetensors.torch import save_file
 
 import training.commands
 import training.inference.score_file
@@ -345,20 +347,34 @@ def test_the_page_on_scoring_says_what_runs(
     assert [row["mos"] for row in rows_of(tmp_path / "scored.csv")] == ["3", "4"]
 
 
+def test_motion_that_is_fed_in_steps_is_told(invoke: Invoke, model: Path, clips: Path, long_clip: Path) -> None:
+    done = invoke("score", model, clips / "c00.mp4", long_clip)
+    assert done.exit_code == 0
+    told = f"1 clips have more than the 256 motion features that the model takes, which are fed in steps: {long_clip} "
+    assert f"{told}(1 of 2)\n" in done.stderr
+    assert "fed in steps" not in invoke("score", model, clips / "c00.mp4").stderr
+
+
 def test_whatever_a_stage_trains_changes_what_a_model_is_told_by(tmp_path: Path) -> None:
+    (tmp_path / BLOCK).write_text("{}")
     path = tmp_path / "model.safetensors"
-    with path.open("wb") as file:
-        file.truncate(WHOLE + 5_000_000)
-    before = identity(tmp_path)
-    assert identity(tmp_path) == before
-    with path.open("r+b") as file:
-        file.seek(30_000_000)
-        file.write(b"\1" * 8_000_000)
-    assert identity(tmp_path) != before
-    with path.open("wb") as file:
-        file.truncate(WHOLE)
-    small = identity(tmp_path)
-    with path.open("r+b") as file:
-        file.seek(30_000_000)
-        file.write(b"\1")
-    assert identity(tmp_path) != small
+    for size in (1_000, WHOLE // 4 + 1_000_000):  # read whole, and by its tensors' beginnings
+        weights = {"large": torch.zeros(size), "little": torch.zeros(3), "middle": torch.zeros(100_000)}
+        known = set()
+        for name in (None, *weights):
+            if name:
+                weights[name] += 1e-6
+            save_file(weights, path)
+            known.add(identity(tmp_path))
+            assert identity(tmp_path) in known
+        assert len(known) == 1 + len(weights)
+        path.write_bytes(path.read_bytes()[:-4])
+        assert identity(tmp_path) not in known
+
+
+def test_a_damaged_model_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / BLOCK).write_text("{}")
+    with (tmp_path / "model.safetensors").open("wb") as file:
+        file.truncate(WHOLE + 1)
+    with pytest.raises(CallError, match=r"model\.safetensors: no whole safetensors file"):
+        identity(tmp_path)

@@ -8,7 +8,7 @@ from dataset_builder.corpus import read_samples
 from schemas.errors import CallError, DataError
 from schemas.recipe import TrainRecipe, TrainStage, load
 from tests.training.conftest import EVERYTHING, video_ref, write_recipe
-from training.checkpoints.checkpoint import Checkpoint, load_checkpoint
+from training.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from training.checkpoints.preset import load_preset, preset_names
 from training.checkpoints.schedule import PARTS, TEXT_EMBEDDINGS, freeze_but, optimizer
 from training.checkpoints.start import initial_model, initial_tokens, preset_config
@@ -116,6 +116,21 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_the_batch(corpus: Path
     stages = [{"name": "s", "configs": ["stage2-ugc"], "train": EVERYTHING, "steps": 9, "batch": 2, "lr": 1e30}]
     with pytest.raises(DataError, match=r"stage s: the loss is nan at step \d, on the batch data/stage2-ugc/train-000"):
         run(write_recipe(corpus, stages=stages))
+
+
+def test_gradients_that_are_no_numbers_stop_the_run_and_name_the_samples(corpus: Path) -> None:
+    """The loss is one here: what the projector makes too large it makes small again, but not on the way back."""
+    stage = {"name": "s", "configs": ["stage2-ugc"], "train": ["motion_projector"], "steps": 1, "lr": 0.01}
+    run(write_recipe(corpus, stages=[stage], out="given"))
+    given = load_checkpoint(corpus / "given")
+    projector = given.model.model.motion_projector
+    with torch.no_grad():
+        projector.linear_1.weight *= 1e25
+        projector.linear_2.weight *= 1e-25
+    save_checkpoint(corpus / "steep", given, {})
+    with pytest.raises(DataError, match=r"the gradients' norm is inf at step 1, after the samples data/stage2-"):
+        run(write_recipe(corpus, stages=[stage], model="steep"))
+    assert not (corpus / "model").exists()
 
 
 def test_stages_that_find_nothing(corpus: Path) -> None:

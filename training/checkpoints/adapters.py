@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
 from peft.tuners.lora import LoraLayer
+from safetensors import safe_open
 from torch import nn
 from transformers import BitsAndBytesConfig
 
@@ -64,9 +65,17 @@ def save_adapters(adapted: PeftModel, folder: Path, base: str | None) -> None:
 
 
 def put_on(model: Any, folder: Path, *, merge: bool) -> Any:
-    """Put the adapters of a folder on the model that they were trained on, or add them to its weights with `merge`."""
+    """Put the adapters of a folder on the model that they were trained on, or add them to its weights with `merge`.
+
+    Raises CallError where the folder holds other tensors than the model takes.
+    """
     with _former_names():
+        warnings.filterwarnings("ignore", "Found missing adapter keys", UserWarning)  # which are an error here
         adapted = PeftModel.from_pretrained(model, folder)
+    wanted = get_peft_model_state_dict(adapted, save_embedding_layers=False).keys()
+    with safe_open(folder / WEIGHTS, "pt") as file:
+        if wrong := sorted(wanted ^ set(file.keys())):
+            raise CallError(f"{folder}: {len(wrong)} tensors are missing or of another model, as {wrong[0]}")
     return adapted.merge_and_unload() if merge else adapted.get_base_model()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -36,9 +36,11 @@ EXTRACTOR = "model.motion_extractor."
 """What the names of the motion extractor's tensors begin with in a checkpoint."""
 ADAPTERS = "adapter_config.json"
 """Makes a folder one of adapters, which needs its base."""
-WHOLE, PIECE, APART = 1 << 26, 1 << 16, 1 << 22
-"""A file of at most WHOLE bytes is read whole for its identity; of a larger one PIECE bytes from each APART on, and the
-last: what any stage trains is larger than the gaps, so none leaves the identity as it was."""
+OWN: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+"""How a folder is read: itself alone, and no code in it is run or offered to be."""
+WHOLE, PIECE = 1 << 26, 1 << 16
+"""A file of at most WHOLE bytes is read whole for its identity; of a larger one its header, and of each tensor the
+first PIECE bytes: whatever learns, learns there too."""
 
 
 class Scoring(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -141,7 +143,7 @@ def save_checkpoint(
             from training.checkpoints.adapters import save_adapters
 
             save_adapters(checkpoint.adapted, new, checkpoint.block.base.path if checkpoint.block.base else None)
-        checkpoint.tokens.tokenizer.save_pretrained(new)
+        checkpoint.tokens.save(new)
         # Weights that are whole belong to no base, even where adapters went into them.
         block = checkpoint.block if checkpoint.adapted else msgspec.structs.replace(checkpoint.block, base=None)
         for name, content in ((BLOCK, block), (RECORD, record)):
@@ -155,11 +157,12 @@ def load_checkpoint(folder: Path, bits: Literal[4] | None = None) -> Checkpoint:
     Adapters are put on their base, and added to its weights unless these are in 4 bits. Raises CallError when the
     folder is none, or the base is not there or another.
     """
-    _require(folder)
+    block = block_of(folder)
     try:
-        block = msgspec.json.decode((folder / BLOCK).read_bytes(), type=Block)
-        tokens = Tokens(AutoTokenizer.from_pretrained(folder, local_files_only=True), block.system)
+        tokens = Tokens(AutoTokenizer.from_pretrained(folder, **OWN), block.system)
         model = _adapted(folder, block, tokens) if (folder / ADAPTERS).is_file() else _whole(folder, bits)
+    except CallError:
+        raise
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise CallError(f"{folder}: the model folder cannot be read: {error}") from None
     if list(tokens.levels(block.scoring.levels)) != block.scoring.level_tokens:
@@ -182,8 +185,8 @@ def _whole(folder: Path, bits: Literal[4] | None) -> Any:
         from training.checkpoints.adapters import four_bit, keep_learnable
 
         how["quantization_config"] = four_bit()
-    model, told = model_class(_config(folder)).from_pretrained(
-        folder, local_files_only=True, use_safetensors=True, output_loading_info=True, **how
+    model, told = model_class(config_of(folder)).from_pretrained(
+        folder, **OWN, use_safetensors=True, output_loading_info=True, **how
     )
     if bits:
         keep_learnable(model)
@@ -209,16 +212,36 @@ def _adapted(folder: Path, block: Block, tokens: Tokens) -> Any:
 
 
 def identity(folder: Path) -> str:
-    """Tell the weights of a model folder from others: a hash of names, sizes and parts of its files (12 hex digits)."""
+    """Tell the weights of a model folder from others: a hash of names, sizes and parts of its files (12 hex digits).
+
+    Raises CallError when the folder is none, or a file of it is damaged.
+    """
+    _require(folder)
     digest = hashlib.sha256()
-    for path in sorted([*folder.glob("*.safetensors"), *folder.glob("vqa2.json")]):
+    for path in sorted([*folder.glob("*.safetensors"), folder / BLOCK]):
         size = path.stat().st_size
         digest.update(f"{path.name} {size}\n".encode())
-        with path.open("rb") as file:
-            for start in (0,) if size <= WHOLE else (*range(0, size, APART), size - PIECE):
-                file.seek(start)
-                digest.update(file.read(WHOLE if size <= WHOLE else PIECE))
+        if size <= WHOLE:
+            digest.update(path.read_bytes())
+        else:
+            for piece in _pieces(path):
+                digest.update(piece)
     return digest.hexdigest()[:12]
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    """Give the header of a safetensors file, and the beginning of each of its tensors."""
+    with path.open("rb") as file:
+        try:
+            header = file.read(int.from_bytes(file.read(8), "little"))
+            told = msgspec.json.decode(header, type=dict[str, dict[str, Any]])
+            places = sorted(tensor["data_offsets"] for name, tensor in told.items() if name != "__metadata__")
+        except (msgspec.DecodeError, KeyError, OverflowError, MemoryError) as error:
+            raise CallError(f"{path}: no whole safetensors file: {error!r}") from None
+        yield header
+        for start, end in places:
+            file.seek(8 + len(header) + start)
+            yield file.read(min(PIECE, end - start))
 
 
 def load_extractor(folder: Path) -> tuple[MotionConfig, SlowFastFast | None]:
@@ -232,7 +255,7 @@ def load_extractor(folder: Path) -> tuple[MotionConfig, SlowFastFast | None]:
         extractor = checkpoint.model.model.motion_extractor
         return checkpoint.config, getattr(extractor, "modules_to_save", {"default": extractor})["default"]
     try:
-        config = _config(folder)
+        config = config_of(folder)
         if config.motion_extractor != "slowfast":
             return config, None
         state: dict[str, Tensor] = {}
@@ -241,13 +264,19 @@ def load_extractor(folder: Path) -> tuple[MotionConfig, SlowFastFast | None]:
                 state |= {k.removeprefix(EXTRACTOR): file.get_tensor(k) for k in file.keys() if k.startswith(EXTRACTOR)}  # noqa: SIM118 - it is no dict
         extractor = SlowFastFast()
         extractor.load_state_dict(state, assign=True)
+    except CallError:
+        raise
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise CallError(f"{folder}: the model folder cannot be read: {error}") from None
     return config, extractor.eval()
 
 
-def _config(folder: Path) -> MotionConfig:
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+def config_of(folder: Path) -> MotionConfig:
+    """Read the configuration of a checkpoint that is no adapters. Raises CallError where it is none of the family."""
+    try:
+        config = AutoConfig.from_pretrained(folder, **OWN)
+    except (OSError, ValueError) as error:
+        raise CallError(f"{folder}: the model folder cannot be read: {error}") from None
     if not isinstance(config, MotionConfig):
         raise CallError(f"{folder}: holds a model of the type {config.model_type!r}, which reads no motion")
     return config

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
-import yaml
 
 from schemas.errors import CallError
-from schemas.recipe import TrainStage, convert
+from schemas.recipe import TrainStage, load
+
+FOLDER = files("training") / "presets"
 
 
 class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -34,24 +35,29 @@ class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     keep_clips: bool = False
     threads: int | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse a geometry without a language model."""
+        text = self.model.get("text_config")
+        if not isinstance(text, dict):
+            raise CallError("model.text_config, the keys of the language model's geometry, is missing or no mapping")
+        if not isinstance(text.get("vocab_size", 0), int):
+            raise CallError(f"model.text_config.vocab_size is a whole number, got {text['vocab_size']!r}")
+
 
 def preset_names() -> list[str]:
     """List the presets that the package holds."""
-    folder = files("training") / "presets"
-    return sorted(p.name.removesuffix(".yaml") for p in folder.iterdir() if p.name.endswith(".yaml"))
+    return sorted(p.name.removesuffix(".yaml") for p in FOLDER.iterdir() if p.name.endswith(".yaml"))
 
 
 def load_preset(name: str) -> Preset:
     """Read a preset by its name, or one of your own by the path of its YAML file.
 
-    Raises CallError naming the nearest preset.
+    Raises CallError naming the nearest preset, RecipeError for a file that is none.
     """
     if name in preset_names():
-        text = (files("training") / "presets" / f"{name}.yaml").read_text(encoding="utf-8")
-    elif name.endswith((".yaml", ".yml")) and Path(name).is_file():
-        text = Path(name).read_text(encoding="utf-8")
-    else:
-        near = difflib.get_close_matches(name, preset_names(), 1, cutoff=0.3)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(preset_names())}"
-        raise CallError(f"no preset is called {name!r}; {hint}")
-    return convert(yaml.safe_load(text), Preset, f"preset {name}")
+        return load(Path(str(FOLDER / f"{name}.yaml")), Preset)
+    if name.endswith((".yaml", ".yml")) and Path(name).is_file():
+        return load(Path(name), Preset)
+    near = difflib.get_close_matches(name, preset_names(), 1, cutoff=0.3)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(preset_names())}"
+    raise CallError(f"no preset is called {name!r}; {hint}")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-import pickle
 from collections.abc import Iterable
-from pathlib import Path
+from http.client import HTTPException
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 import torch
@@ -20,6 +21,7 @@ from transformers import AddedToken, AutoTokenizer
 from schemas.errors import CallError
 from schemas.sample import IMAGE, MOTION, VIDEO
 from training.checkpoints.preset import Preset
+from training.converting.tensors import state_dict
 from training.inputs.tokens import CHAT_TEMPLATE, SPECIALS, TURN_END, Tokens, train_tokenizer
 from training.models.config import CONFIGS, VISION_END, VISION_START, MotionConfig, VQA2Config
 from training.models.model import model_class
@@ -49,7 +51,7 @@ def initial_tokens(preset: Preset, texts: Iterable[str]) -> Tokens:
     if preset.tokenizer is None:
         return train_tokenizer(texts, preset.vocabulary, specials)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(preset.tokenizer)
+        tokenizer = AutoTokenizer.from_pretrained(preset.tokenizer, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise _unavailable("tokenizer", preset.tokenizer, error) from None
     known = tokenizer.get_vocab()
@@ -140,28 +142,39 @@ def _released(weights: str, config: MotionConfig, bits: Literal[4] | None) -> An
 
 
 def _load_slowfast(extractor: nn.Module, weights: str) -> None:
-    """Load the fast pathway out of a SlowFast checkpoint with pytorchvideo's names, or a folder of `vqa2 convert`."""
+    """Load the fast pathway out of a SlowFast checkpoint with pytorchvideo's names, or a folder of `vqa2 convert`.
+
+    Raises CallError where there is none in it.
+    """
     if (converted := Path(weights) / FAST_PATH).is_file():
         weights = str(converted)
     try:
-        if weights.startswith("https://"):
-            found: Any = torch.hub.load_state_dict_from_url(
-                weights, map_location="cpu", progress=False, weights_only=True
-            )
-        elif weights.endswith(".safetensors"):
-            found = load_file(weights)
-        else:
-            found = torch.load(Path(weights), map_location="cpu", weights_only=True)
-    except (OSError, SafetensorError, pickle.UnpicklingError) as error:
+        state = _slowfast_in(weights)
+    except (OSError, HTTPException, SafetensorError, ValueError) as error:
         raise CallError(
             f"the motion weights {weights!r} cannot be read: {_reason(error)}; download the file once, let "
             "`vqa2 convert` make a folder of it, and name that as motion_weights"
         ) from None
-    state: dict[str, Tensor] = found.get("model_state", found)
     wanted = extractor.state_dict()
     if missing := sorted(name for name in wanted.keys() - state.keys() if not name.endswith(COUNTER)):
         raise CallError(f"{weights}: no SlowFast-R50 weights: {len(missing)} tensors are missing, as {missing[0]}")
-    extractor.load_state_dict({**wanted, **{name: state[name] for name in wanted if name in state}})
+    found = {name: state[name] for name in wanted if name in state}
+    if other := [name for name, tensor in found.items() if tensor.shape != wanted[name].shape]:
+        shapes = f"{list(found[other[0]].shape)} instead of {list(wanted[other[0]].shape)}"
+        raise CallError(f"{weights}: no SlowFast-R50 weights: {other[0]} is {shapes}")
+    extractor.load_state_dict({**wanted, **found})
+
+
+def _slowfast_in(weights: str) -> dict[str, Tensor]:
+    """Read the tensors of a file, or of a URL, whose file is kept where torch.hub keeps such."""
+    path = Path(weights)
+    if weights.startswith("https://"):
+        path = Path(torch.hub.get_dir(), "checkpoints", PurePosixPath(urlsplit(weights).path).name)
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            torch.hub.download_url_to_file(weights, str(path), progress=False)
+    found: dict[str, Tensor] = load_file(path) if path.suffix == ".safetensors" else state_dict(path)
+    return found
 
 
 def _unavailable(what: str, name: str, error: Exception) -> CallError:
@@ -172,8 +185,6 @@ def _unavailable(what: str, name: str, error: Exception) -> CallError:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, pickle.UnpicklingError):
-        return "it holds more than plain tensors, and pickled code is never run"
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -25,10 +26,12 @@ def ask_command(
     require_torch()
     from training.inference.answering import streamed
     from training.inference.asking import question_about
+    from training.inputs.feeds import motion_stride
 
     checkpoint = loaded(model)
     kept = feature_cache(cache, checkpoint, model, clips) if cache else None
     asked = question_about(checkpoint, clips, question, cache=kept)
+    stride = motion_stride(asked.feeds, checkpoint.config)
     answer = streamed(checkpoint, asked, longest=longest)
     told: list[str] = []
     shows = not as_json and sys.stdout.isatty()
@@ -53,17 +56,21 @@ def ask_command(
                 "prompt": asked.text,
                 "answer": words,
                 "complete": whole,
+                "motion_stride": stride,
             }
         )
         return
     sys.stdout.write("\n" if shows else f"{words}\n")
+    if stride > 1:
+        typer.echo(f"of the motion features one of {stride} was fed: the model takes fewer than there are", err=True)
     if not whole:
         typer.echo(f"cut after {longest} tokens: --max-tokens allows for more", err=True)
 
 
 def _refuse_swapped(clips: list[Path], question: str) -> None:
-    if Path(question).is_file():
+    # A Path's own is_file and exists raise for more than 255 bytes.
+    if os.path.isfile(question):  # noqa: PTH113
         raise CallError(f"{question!r} is a file: the question comes last, in quotation marks")
-    if missing := [clip for clip in clips if not clip.exists()]:
+    if missing := [clip for clip in clips if not os.path.exists(clip)]:  # noqa: PTH110
         words = " (or is it part of the question? Write that in quotation marks)" if len(clips) > 1 else ""
         raise CallError(f"{missing[0]}: no such clip{words}")

@@ -66,7 +66,7 @@ def benchmark(
 ) -> None:
     """Score a published test set, or have its questions answered, and measure with intervals.
 
-    Exit code 1 when fewer items were scored than the set holds; the missing ones are named.
+    Exit code 1 when fewer items were scored or judged than the set holds; the missing ones are named.
     """
     if by not in {"generate", "letter"}:
         raise CallError(f"--by is generate or letter, not {by!r}")
@@ -74,6 +74,8 @@ def benchmark(
         raise CallError("a judge needs --judge MODEL, --judge-url URL, and --verdicts FILE to keep its verdicts in")
     if out and done and out.resolve() == done.resolve():
         raise CallError("--out would overwrite the lines of --done: name another file")
+    if out and out.is_file() and out.stat().st_size:
+        raise CallError(f"{out} holds lines of an earlier run: give it as --done with another --out, or remove it")
     import training.testsets
     from dataset_builder.locks import read_lock, write_lock, write_report
     from dataset_builder.progress import tracker
@@ -82,10 +84,11 @@ def benchmark(
     testset = load_plugin(training.testsets, name, plugins or ())
     held_to = read_lock(lock) if lock else None
     require_torch()
-    from training.checkpoints.checkpoint import identity
+    from training.checkpoints.checkpoint import block_of, identity
     from training.evaluation.benchmark import Model, Settings, asked_of, report_of, run
     from training.evaluation.outcomes import read_lines
 
+    block_of(model)  # a wrong folder is told before clips are hashed
     earlier = read_lines(done) if done else None
     with tracker() as track:
         asked = asked_of(name, testset, labels, clips, part=part, expect=expect, lock=held_to, track=track)

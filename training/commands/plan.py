@@ -15,7 +15,8 @@ from training.arguments import print_json, print_line, require_torch
 from training.recipes import find_recipe
 
 if TYPE_CHECKING:
-    from training.planning.preflight import Device, Preflight
+    from training.planning.device import Device
+    from training.planning.preflight import Preflight
 
 WIDTH = 80
 
@@ -43,6 +44,7 @@ def plan_command(
     from training.planning.preflight import Spread, preflight
     from training.planning.stage_work import learnable, refuse, work_of
     from training.planning.starting_point import starting_point
+    from training.trainer.watching import watched
 
     if sharding not in get_args(Sharding):
         raise CallError(f"--sharding is {', '.join(get_args(Sharding))}, not {sharding!r}")
@@ -55,8 +57,10 @@ def plan_command(
         sharding=sharding,  # type: ignore[arg-type]  # held above
         deepspeed=sharding != "none",  # of zero3 and FSDP, what writes more
     )
-    work = learnable(work_of(given, start.preset, base / given.corpus), start.config)
+    work = learnable(work_of(given, start.preset, base / given.corpus, processes), start.config)
     refuse(given, start.config, work)
+    if given.watch:
+        watched(given.watch, base / given.corpus, start.config)
     found = preflight(given, start.config, work, out=base / given.out, device=card, spread=spread)
     if as_json:
         print_json(_plain(found))
@@ -68,7 +72,7 @@ def plan_command(
 
 def _card(told: str) -> Device:
     """Make a device of what a card is called by: its memory in GB, which cards mean by powers of two."""
-    from training.planning.preflight import CUDA_CONTEXT, GIB, Device
+    from training.planning.device import CUDA_CONTEXT, GIB, Device
 
     number = re.fullmatch(r"(\d+(?:\.\d+)?) ?Gi?B?", told, re.IGNORECASE)
     if number is None or not float(number[1]):

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from training.inputs.features import FeatureCache
 
 
+MOST_TOLD = 3
+"""Clips that a line on standard error names."""
+
+
 def score_command(
     model: Annotated[Path, typer.Argument(help="A checkpoint folder of `vqa2 train` or `vqa2 convert`.")],
     clips: Annotated[list[Path], typer.Argument(help="Videos, images, folders of them, or tables that name them.")],
@@ -96,25 +100,25 @@ def _score(
         return
     checkpoint, cache = load()
     waiting = iter(left)
+    strided: list[str] = []
     with tracker() as track:
         advance = track("score", len(left))
         for rows in score_windows(checkpoint, [item.path for item in left if item.path], batch, cache, workers):
             progress.add([replace(row, clip=next(waiting).clip) for row in rows])
             for row in rows:
                 advance(failed=row.score is None)
+            strided += [f"{row.clip} (1 of {row.motion_stride})" for row in rows if row.motion_stride > 1]
+    if strided:
+        most = f"more than the {checkpoint.config.motion_positions} motion features that the model takes"
+        named = f"{', '.join(strided[:MOST_TOLD])}{', ...' if strided[MOST_TOLD:] else ''}"
+        typer.echo(f"{len(strided)} clips have {most}, which are fed in steps: {named}", err=True)
 
 
 def _whose(model: Path) -> tuple[str, list[str]]:
     """Tell a model's weights and level words without reading its weights into memory."""
-    import msgspec
+    from training.checkpoints.checkpoint import block_of, identity
 
-    from training.checkpoints.checkpoint import BLOCK, Block, identity
-
-    try:
-        block = msgspec.json.decode((model / BLOCK).read_bytes(), type=Block)
-    except (OSError, msgspec.DecodeError):
-        block = loaded(model).block  # which says what is wrong with the folder
-    return identity(model), block.scoring.levels
+    return identity(model), block_of(model).scoring.levels
 
 
 def _plain(row: Row, item: Given) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def train_command(
     from training.trainer.launching import one_of_several
 
     with one_of_several():
-        from training.planning.sharding import process
+        from training.planning.launched import process
         from training.trainer.train import train
 
         try:

@@ -109,7 +109,7 @@ def from_llava(
         write_tensors(new / SLOW_PATH, slow, advance)
         config.architectures = ["VQA2ForConditionalGeneration"]
         config.save_pretrained(new)
-        tokens.tokenizer.save_pretrained(new)
+        tokens.save(new)
         for name, content in ((BLOCK, block), (RECORD, record)):
             (new / name).write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
         _carry(given, new / ORIGINAL)
@@ -206,7 +206,9 @@ def _config(given: Path, preset: Preset, tokens: Tokens) -> VQA2Config:
 
 def _tokens(folder: Path) -> Tokens:
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, config=Qwen2Config(), local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, config=Qwen2Config(), local_files_only=True, trust_remote_code=False
+        )
     except (OSError, ValueError, KeyError) as error:
         raise CallError(f"{folder}: its tokenizer cannot be read: {error}") from None
     known = tokenizer.get_vocab()

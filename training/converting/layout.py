@@ -156,9 +156,12 @@ def geometry(config: dict[str, Any], folder: Path, positions: int) -> dict[str, 
 def _tower(name: str, folder: Path) -> dict[str, Any]:
     """The tower is read without its last layer and its head, so that no checkpoint holds these."""
     if (folder / name / "config.json").is_file():
-        given = AutoConfig.from_pretrained(folder / name, local_files_only=True)
-        given = getattr(given, "vision_config", given)
-        tower = {key: getattr(given, key) for key in TOWER_KEYS}
+        try:
+            given = AutoConfig.from_pretrained(folder / name, local_files_only=True, trust_remote_code=False)
+            given = getattr(given, "vision_config", given)
+            tower = {key: getattr(given, key) for key in TOWER_KEYS}
+        except (OSError, ValueError, AttributeError) as error:
+            raise CallError(f"{folder / name}: the vision tower cannot be read: {error}") from None
     elif Path(name).name in TOWERS:
         tower = dict(TOWERS[Path(name).name])
     else:

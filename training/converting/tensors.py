@@ -39,6 +39,8 @@ DTYPES = {
 }
 """Names of dtypes in the safetensors format."""
 PICKLED = (".bin", ".pt", ".pth", ".pyth")
+ZIPPED, OLD = b"PK\x03\x04", b"\x80"
+"""How a file that torch pickled begins: since torch 1.6, and before, or without torch."""
 
 
 class Stored(Protocol):
@@ -163,17 +165,37 @@ def same_bytes(one: Stored, other: Stored) -> bool:
     return all(a == b for a, b in zip(one.parts(), other.parts(), strict=True))
 
 
+def state_dict(path: Path) -> dict[str, Tensor]:
+    """Read the tensors of a checkpoint that torch pickled, by name. Raises CallError for what `pickled` does not read.
+
+    pytorchvideo's files hold them as `model_state`.
+    """
+    state = pickled(path)
+    state = state.get("model_state", state) if isinstance(state, dict) else state
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise CallError(f"{path}: no state_dict: a mapping of names to tensors")
+    return {str(name): value for name, value in state.items()}
+
+
 def pickled(path: Path) -> Any:
-    """Read a checkpoint that torch pickled, running no code of it. Raises CallError for one that would need to."""
+    """Read a checkpoint that torch pickled, running no code of it.
+
+    Raises CallError for one that would need to, one that is damaged, and a file of something else.
+    """
     try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        with path.open("rb") as file:
+            start = file.read(len(ZIPPED))
+        if start.startswith((ZIPPED, OLD)):  # old ones cannot be mapped
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=start == ZIPPED)
     except UnpicklingError:
         raise CallError(
             f"{path}: holds more than tensors, and reading that would run the file's own code, which is never done; "
             "have it saved again as a state_dict, or as safetensors"
         ) from None
-    except (OSError, RuntimeError, ValueError, EOFError) as error:
-        raise CallError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from None
+    except (OSError, RuntimeError, ValueError, EOFError, LookupError, TypeError, AssertionError) as error:
+        told = str(error).strip() or type(error).__name__
+        raise CallError(f"{path}: cannot be read: {told.splitlines()[0]}; is the download complete?") from None
+    raise CallError(f"{path}: no file that torch wrote: it begins with {start!r}; is the download complete?")
 
 
 def _width(stored: Stored) -> int:
@@ -217,11 +239,7 @@ def _sharded(folder: Path, index: Path) -> dict[str, Stored]:
 
 def _of_file(path: Path) -> dict[str, Stored]:
     if path.suffix in PICKLED:
-        state = pickled(path)
-        state = state.get("model_state", state) if isinstance(state, dict) else state
-        if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-            raise CallError(f"{path}: no state_dict: a mapping of names to tensors")
-        return {str(name): Mapped(str(name), value) for name, value in state.items()}
+        return {name: Mapped(name, value) for name, value in state_dict(path).items()}
     try:
         with safe_open(path, "pt"):  # the library's own check of the whole header
             pass

@@ -1,7 +1,7 @@
 """A model on a test set: every item scored or told why not, under a lock where all clips are at hand.
 
-Nothing leaves a metric in silence. `n_expected` is what the set publishes, or what the label file lists where that is
-more, or what the caller states; an item without a clip, a clip that cannot be read, and a row that cannot be used each
+Nothing leaves a metric in silence. `n_expected` is what the set publishes, or what the caller states instead, and never
+less than the label file lists; an item without a clip, a clip that cannot be read, and a row that cannot be used each
 stand in the outcome by name.
 """
 
@@ -115,7 +115,7 @@ def asked_of(
     if lock and made:
         require_same(lock, made, f"{labels.name} with its clips")
     unlocked = "" if made else f"{len(absent)} clips are missing"
-    n_expected = max(found.expected or 0, len(found.items)) if expect is None else expect
+    n_expected = max(found.expected or 0 if expect is None else expect, len(found.items))
     return Asked(name, found, testset.ABOUT.notes, n_expected, files, absent, lock or made, unlocked)
 
 

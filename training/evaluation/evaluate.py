@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -38,6 +38,7 @@ class _Asked:
     Motion is in it as features: 64 clips of 10 s in dense frames would take 8 GB.
     """
 
+    sample_id: str
     mos: float
     questions: dict[str, Question]
     sharpness: float | None
@@ -97,12 +98,21 @@ def evaluate(
         while chunk := list(islice(reading, CHUNK)):
             errors |= {found.sample_id: found.why for found in chunk if isinstance(found, _Unread)}
             asked = [found for found in chunk if isinstance(found, _Asked)]
-            truth += [a.mos for a in asked]
-            for name, given in scores.items():
-                if name == "trivial":
-                    given.extend(a.sharpness for a in asked if a.sharpness is not None)
-                else:
-                    given.extend(_scores(models.get(name, checkpoint), [a.questions[name] for a in asked]))
+            answers = {
+                name: ask_levels(models.get(name, checkpoint), [a.questions[name] for a in asked])
+                for name in scores
+                if name != "trivial"
+            }
+            for index, one in enumerate(asked):
+                rows = {name: of[index] for name, of in answers.items()}
+                if failed := next((row for row in rows.values() if row.score is None), None):
+                    errors[one.sample_id] = f"{failed.clip}: {failed.error}"
+                    continue
+                truth.append(one.mos)
+                for name, row in rows.items():
+                    scores[name].append(row.score or 0.0)
+                if one.sharpness is not None:
+                    scores["trivial"].append(one.sharpness)
             progress.update(task, advance=len(chunk))
     metrics = {name: Metrics(n=len(s), srcc=srcc(s, truth), plcc=plcc(s, truth)) for name, s in scores.items()}
     named = lock or found
@@ -130,22 +140,15 @@ def _read(
         given = read_feeds(located, feeds)
     except DataError as error:
         return _Unread(located.sample.id, str(error))
-    questions = {
-        name: question_of(model, located, [extracted(model, feed) for feed in given]) for name, model in models.items()
-    }
+    questions = {name: _extracted(model, question_of(model, located, given)) for name, model in models.items()}
     if not controls:
-        return _Asked(target.mos, questions, None)
+        return _Asked(located.sample.id, target.mos, questions, None)
     questions["blank_frames"] = _blanked(questions["trained"])
-    return _Asked(target.mos, questions, _sharpness(located, root))
+    return _Asked(located.sample.id, target.mos, questions, _sharpness(located, root))
 
 
-def _scores(checkpoint: Checkpoint, questions: Sequence[Question]) -> list[float]:
-    scores = []
-    for row in ask_levels(checkpoint, questions):
-        if row.score is None:
-            raise DataError(f"{row.clip}: {row.error}")
-        scores.append(row.score)
-    return scores
+def _extracted(model: Checkpoint, question: Question) -> Question:
+    return replace(question, feeds=[extracted(model, feed) for feed in question.feeds])
 
 
 def _blanked(question: Question) -> Question:

@@ -89,7 +89,10 @@ class ServerJudge:
                 )
             except self._failed as error:
                 raise DataError(f"the judge {self.name!r} cannot be asked: {error}") from None
-            said = _SCORE.search(reply.choices[0].message.content or "")
+            choices = getattr(reply, "choices", None)  # what is no JSON comes as a string
+            if not choices or choices[0].message is None:
+                raise DataError(f"the judge {self.name!r} gave no answer: its server's reply holds none")
+            said = _SCORE.search(choices[0].message.content or "")
             if said:
                 found.append(int(said[1] or said[2]))
         return found if len(found) == self._runs else []

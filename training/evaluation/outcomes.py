@@ -77,8 +77,8 @@ class Outcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     @property
     def complete(self) -> bool:
-        """Say whether every expected item was scored, and no row was refused."""
-        return self.n_scored >= self.n_expected and not self.refused
+        """Say whether every expected item was scored, every open-ended answer judged, and no row was refused."""
+        return self.n_scored >= self.n_expected and not self.unjudged and not self.refused
 
 
 def read_lines(path: Path) -> dict[str, Line]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,9 @@ from transformers.generation.streamers import BaseStreamer
 from schemas.errors import CallError
 from training.checkpoints.checkpoint import Checkpoint
 from training.inference.asking import question_about
-from training.inference.score import BATCH, Question, extracted
-from training.inputs.conversation import encode_open
-from training.inputs.dataset import Collator, Example
+from training.inference.fitting import fitting
+from training.inference.score import BATCH, Question, encoded, extracted
+from training.inputs.dataset import Collator
 from training.inputs.features import FeatureCache
 from training.inputs.tokens import END_OF_TEXT, TURN_END
 
@@ -34,7 +36,8 @@ def generated(checkpoint: Checkpoint, questions: Sequence[Question], *, longest:
     """
     answers = []
     for inputs in _batches(checkpoint, questions):
-        out: Tensor = checkpoint.model.generate(**inputs, **_greedy(checkpoint, longest))
+        with _fitting(len(inputs["input_ids"])):
+            out: Tensor = checkpoint.model.generate(**inputs, **_greedy(checkpoint, longest))
         new = out[:, inputs["input_ids"].shape[1] :]
         answers += [_words(checkpoint, row) for row in new]
     return answers
@@ -66,7 +69,8 @@ def streamed(checkpoint: Checkpoint, question: Question, *, longest: int = LONGE
         with torch.inference_mode():
             greedy = _greedy(checkpoint, longest)
             try:
-                checkpoint.model.generate(**inputs, **greedy, streamer=heard, stopping_criteria=[heard.unheard])
+                with _fitting(1):
+                    checkpoint.model.generate(**inputs, **greedy, streamer=heard, stopping_criteria=[heard.unheard])
             except BaseException as error:  # noqa: BLE001 - it is raised where the answer is awaited
                 heard.failed = error
             finally:
@@ -120,6 +124,10 @@ class _Heard(BaseStreamer):  # type: ignore[misc]  # transformers ships no types
         self.tokens.put(None)
 
 
+def _fitting(questions: int) -> AbstractContextManager[None]:
+    return fitting(f"answering {questions} questions at once" if questions > 1 else "answering", "cut the clips")
+
+
 def _greedy(checkpoint: Checkpoint, longest: int) -> dict[str, Any]:
     ends = {"eos_token_id": checkpoint.tokens.id(TURN_END), "pad_token_id": checkpoint.tokens.id(END_OF_TEXT)}
     return {"max_new_tokens": longest, "do_sample": False, **ends}
@@ -136,11 +144,10 @@ def likeliest(checkpoint: Checkpoint, questions: Sequence[Question], words: Sequ
     Raises CallError for a tokenizer that has no one token for a word, ValueError as `generated`.
     """
     first = [[_token(checkpoint, word) for word in offered] for offered in words]
-    rows = [
-        row
-        for inputs in _batches(checkpoint, questions)
-        for row in checkpoint.model(**inputs, logits_to_keep=1).logits[:, -1].double()
-    ]
+    rows: list[Tensor] = []
+    for inputs in _batches(checkpoint, questions):
+        with _fitting(len(inputs["input_ids"])):
+            rows += checkpoint.model(**inputs, logits_to_keep=1).logits[:, -1].double()
     return [
         offered[int(row[ids].argmax())] if bool(row[ids].isfinite().all()) else ""
         for row, ids, offered in zip(rows, first, words, strict=True)
@@ -158,19 +165,6 @@ def _batches(checkpoint: Checkpoint, questions: Sequence[Question]) -> Iterator[
     collate = Collator(checkpoint.config, checkpoint.tokens, side="left")
     device = checkpoint.model.device
     for start in range(0, len(questions), BATCH):
-        examples = [
-            Example(
-                q.name,
-                encode_open(
-                    q.text,
-                    q.prefix,
-                    [pair for feed in q.feeds for pair in feed.media_tokens(checkpoint.config)],
-                    checkpoint.tokens,
-                    q.since,
-                ),
-                None,
-                [extracted(checkpoint, feed) for feed in q.feeds],
-            )
-            for q in questions[start : start + BATCH]
-        ]
+        asked = [encoded(checkpoint, question) for question in questions[start : start + BATCH]]
+        examples = [replace(e, feeds=[extracted(checkpoint, feed) for feed in e.feeds]) for e in asked]
         yield {k: v.to(device) for k, v in collate(examples).items() if k != "names"}

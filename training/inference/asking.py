@@ -10,12 +10,12 @@ from dataset_builder.video import MediaError
 from schemas.errors import CallError
 from schemas.sample import IMAGE, MOTION, PLACEHOLDERS, VIDEO
 from stages.wording.prompts import PUBLISHED, SHORT
+from stages.wording.questions import prompt_about
 from training.checkpoints.checkpoint import Checkpoint
 from training.inference.score import Question, feed_of
 from training.inputs.conversation import encode_open
 from training.inputs.features import FeatureCache
-from training.inputs.feeds import Feed
-from training.testsets._questions import prompt_about
+from training.inputs.feeds import Feed, media_tokens_of
 
 MOST = 2
 """Clips that one question may be about: no more are in any conversation of the family."""
@@ -44,7 +44,8 @@ def question_about(
 
 def worded(checkpoint: Checkpoint, feeds: Sequence[Feed], question: str) -> Question:
     """Word a question about what was read. Raises CallError as `question_about` does."""
-    expected = [name for feed in feeds for name, _ in feed.media_tokens(checkpoint.config)]
+    media_tokens = media_tokens_of(feeds, checkpoint.config)
+    expected = [name for name, _ in media_tokens]
     written = re.findall("|".join(map(re.escape, PLACEHOLDERS)), question)
     if written and written != expected:
         raise CallError(
@@ -52,7 +53,6 @@ def worded(checkpoint: Checkpoint, feeds: Sequence[Feed], question: str) -> Ques
             "write them so, or leave them all out"
         )
     text = question if written else prompt(feeds, question.strip())
-    media_tokens = [pair for feed in feeds for pair in feed.media_tokens(checkpoint.config)]
     count = len(encode_open(text, "", media_tokens, checkpoint.tokens))
     if count >= (most := checkpoint.config.text_config.max_position_embeddings):
         raise CallError(f"{count} tokens, the model reads at most {most}: cut the clips")

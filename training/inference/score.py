@@ -20,15 +20,15 @@ import torch
 
 from dataset_builder.corpus import Located
 from dataset_builder.video import MediaError, count_packets
-from schemas.errors import CallError
 from schemas.levels import score_of_probabilities
 from schemas.sample import Turn
 from training.checkpoints.checkpoint import Checkpoint
+from training.inference.fitting import fitting
 from training.inputs.ahead import ahead, threads
 from training.inputs.conversation import encode_open, without_motion
 from training.inputs.dataset import Collator, Example
 from training.inputs.features import FeatureCache, motion_features
-from training.inputs.feeds import Feed, read_feed
+from training.inputs.feeds import Feed, media_tokens_of, motion_stride, read_feed, refuse_long
 
 BATCH = 16
 """Clips that a forward pass takes at most, where nobody says. Its tokens are bounded besides: see `grouped`."""
@@ -36,8 +36,6 @@ WINDOW = 4
 """Passes whose clips are ordered by length together."""
 SCORING = "scoring"
 """The task of a sample that asks for the quality of what it shows, and tells nothing else (`stages.stage2_ugc`)."""
-MOST_DENSE = 4 << 30
-"""Bytes of dense frames that one clip may need: 9,700 frames as the released weights want them, over 5 minutes."""
 _extracting = threading.Lock()
 
 
@@ -59,13 +57,14 @@ class Question:
 class Row:
     """The score of one clip on [0, 1], 1 = best, and the probability of each level word; or why there is none.
 
-    The words are the checkpoint's, worst first.
+    The words are the checkpoint's, worst first. Of the motion features every `motion_stride`-th was fed.
     """
 
     clip: str
     score: float | None
     levels: dict[str, float] | None
     error: str | None = None
+    motion_stride: int = 1
 
     @property
     def probabilities(self) -> list[float] | None:
@@ -117,23 +116,23 @@ def window_size(batch: int | None = None) -> int:
 
 def ask_levels(checkpoint: Checkpoint, questions: Sequence[Question], batch: int | None = None) -> list[Row]:
     """Read the level probabilities of questions: a row for each, in order, however they are grouped into passes."""
-    encoded = [_encoded(checkpoint, question) for question in questions]
+    examples = [encoded(checkpoint, question) for question in questions]
     longest = _longest(checkpoint)
     rows: dict[int, Row] = {}
-    for index, example in enumerate(encoded):
+    for index, example in enumerate(examples):
         if told := _too_long(checkpoint, example):
             rows[index] = Row(example.name, None, None, told)
-    fit = [index for index in range(len(encoded)) if index not in rows]
-    lengths = [len(encoded[index].input_ids) for index in fit]
+    fit = [index for index in range(len(examples)) if index not in rows]
+    lengths = [len(examples[index].input_ids) for index in fit]
     for group in grouped(lengths, batch or BATCH, longest):
         some = [fit[at] for at in group]
-        rows |= zip(some, _ask(checkpoint, [encoded[index] for index in some]), strict=True)
-    return [rows[index] for index in range(len(encoded))]
+        rows |= zip(some, _ask(checkpoint, [examples[index] for index in some]), strict=True)
+    return [rows[index] for index in range(len(examples))]
 
 
 def too_long(checkpoint: Checkpoint, question: Question) -> str | None:
     """Say why a question is more than the model reads, where it is."""
-    return _too_long(checkpoint, _encoded(checkpoint, question))
+    return _too_long(checkpoint, encoded(checkpoint, question))
 
 
 def grouped(lengths: Sequence[int], batch: int, tokens: int) -> Iterator[list[int]]:
@@ -215,13 +214,14 @@ def _scored_feed(checkpoint: Checkpoint, cache: FeatureCache | None, path: Path)
 
 def _refuse_cut_or_long(path: Path, checkpoint: Checkpoint, *, dense: bool) -> None:
     """Raise MediaError for a file that is not whole, or has more frames than memory is to hold: before decoding it."""
-    frames, form = count_packets(path), checkpoint.config.dense_form
-    if dense and frames * form.frame_bytes > MOST_DENSE:
-        raise MediaError(f"{frames} frames, for motion at most {MOST_DENSE // form.frame_bytes} are read: cut the clip")
+    frames = count_packets(path)
+    if dense:
+        refuse_long(frames, checkpoint.config)
 
 
-def _encoded(checkpoint: Checkpoint, question: Question) -> Example:
-    media_tokens = [pair for feed in question.feeds for pair in feed.media_tokens(checkpoint.config)]
+def encoded(checkpoint: Checkpoint, question: Question) -> Example:
+    """Make the sequence that a model is asked by. Raises ValueError where placeholders are not those of the media."""
+    media_tokens = media_tokens_of(question.feeds, checkpoint.config)
     ids = encode_open(question.text, question.prefix, media_tokens, checkpoint.tokens, question.since)
     return Example(question.name, ids, None, question.feeds)
 
@@ -242,17 +242,13 @@ def _ask(checkpoint: Checkpoint, examples: Sequence[Example]) -> list[Row]:
     collated = Collator(checkpoint.config, checkpoint.tokens, side="left")(fed)
     inputs = {k: v.to(checkpoint.model.device) for k, v in collated.items() if k != "names"}
     scoring = checkpoint.block.scoring
-    try:
+    what = f"a pass over {len(examples)} clips, the first {examples[0].name},"
+    with fitting(what, "take fewer at a time (`vqa2 score --batch`), or cut the clips"):
         logits = checkpoint.model(**inputs, logits_to_keep=1).logits[:, -1, scoring.level_tokens]
-    except torch.OutOfMemoryError:
-        told = f"{len(examples)} clips from {examples[0].name} on do not fit the memory of the GPU at once"
-        raise CallError(
-            f"{told}: `vqa2 score --batch` takes fewer; else cut the clips, or take a GPU with more"
-        ) from None
     table = logits.double().softmax(-1).tolist()
     weighed = [score_of_probabilities(row, scoring.weights) for row in table]
     return [
-        Row(e.name, score, dict(zip(scoring.levels, row, strict=True)))
+        Row(e.name, score, dict(zip(scoring.levels, row, strict=True)), None, motion_stride(e.feeds, checkpoint.config))
         if math.isfinite(score)
         else Row(e.name, None, None, "the model gives no number: NaN")
         for e, score, row in zip(examples, weighed, table, strict=True)

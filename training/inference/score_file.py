@@ -24,6 +24,7 @@ from dataset_builder.corpus import put_file
 from schemas.errors import CallError, DataError
 from training.inference.score import Row
 from training.inference.score_given import Given
+from training.plain_json import json_text
 
 SUFFIXES = (".csv", ".parquet", ".jsonl")
 OTHERS = "given_"
@@ -241,8 +242,8 @@ def _cell(value: object) -> object:
 
 
 def _written_jsonl(rows: Sequence[Mapping[str, Any]], names: Sequence[str], _ours: int) -> bytes:
-    lines = [{name: None if row[name] != row[name] else row[name] for name in names} for row in rows]  # NaN is no JSON
-    return b"".join(json.dumps(line, ensure_ascii=False, default=_text).encode() + b"\n" for line in lines)
+    lines = [{name: row[name] for name in names} for row in rows]
+    return b"".join(json_text(line, default=_text).encode() + b"\n" for line in lines)
 
 
 def _written_parquet(rows: Sequence[Mapping[str, Any]], names: Sequence[str], ours: int) -> bytes:

@@ -82,29 +82,26 @@ class Cache:
         if not root.is_dir():
             raise CallError(f"{root}: no such cache folder; `vqa2 features` makes one")
         self._folder, self._method = root / method.folder, method
-        self._count = _shard_count(self._folder, method)
-        self._shards: dict[int, _Shard | None] = {}
+        self._packed = _Packed(self._folder, method)
 
     def __contains__(self, clip: str) -> bool:
         """Say whether there is an entry for the clip with this sha256."""
-        key = self._method.key(clip)
-        shard = self._shard_of(key)
-        return shard is not None and key in shard.sums
+        return self._shard_of(self._method.key(clip)) is not None
 
     def get(self, clip: str) -> Entry | None:
         """Read the entry for the clip with this sha256, None if there is none. Raises DataError if it is damaged."""
         key = self._method.key(clip)
         shard = self._shard_of(key)
-        return shard.read(key) if shard is not None and key in shard.sums else None
+        return shard.read(key) if shard else None
 
     def _shard_of(self, key: str) -> _Shard | None:
-        if not self._count:
-            return None
-        index = _spread(key) % self._count
-        if index not in self._shards:
-            path = self._folder / _shard_name(index, self._count)
-            self._shards[index] = _Shard(path) if path.is_file() else None
-        return self._shards[index]
+        """Find the shard with an entry. Where there is none, another process may have packed since: look once more."""
+        packed = self._packed
+        if (shard := packed.shard_of(key)) or not packed.is_old():
+            return shard
+        # In one step: other threads may read meanwhile.
+        self._packed = packed = _Packed(self._folder, self._method)
+        return packed.shard_of(key)
 
 
 def write_new(root: Path, method: Method, clip: str, entry: Entry) -> dict[str, int]:
@@ -152,6 +149,33 @@ def pack(root: Path, method: Method) -> int:
         outgrown = [p for p in folder.glob(f"*{SUFFIX}") if not p.name.endswith(f"-of-{count:06d}{SUFFIX}")]
         _sweep(folder, [*outgrown, *waiting.values()])
         return len(fresh)
+
+
+class _Packed:
+    """The shards of a method as they were at one time; each is opened when it is needed."""
+
+    def __init__(self, folder: Path, method: Method) -> None:
+        self._folder = folder
+        self._time = _written_at(folder)  # before the index is read: what comes between makes this old
+        self._count = _shard_count(folder, method)
+        self._shards: dict[int, _Shard | None] = {}
+
+    def is_old(self) -> bool:
+        """Say whether something was packed since."""
+        return _written_at(self._folder) != self._time
+
+    def shard_of(self, key: str) -> _Shard | None:
+        """Find the shard that holds an entry."""
+        if not self._count:
+            return None
+        index = _spread(key) % self._count
+        if index not in self._shards:
+            try:
+                self._shards[index] = _Shard(self._folder / _shard_name(index, self._count))
+            except FileNotFoundError:
+                self._shards[index] = None
+        shard = self._shards[index]
+        return shard if shard and key in shard.sums else None
 
 
 class _Shard:
@@ -244,6 +268,15 @@ def _index(method: Method, count: int) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2) + b"\n"
 
 
+def _written_at(folder: Path) -> tuple[int, int] | None:
+    """Tell one writing of the index from another; None where there is none."""
+    try:
+        told = (folder / INDEX).stat()
+    except FileNotFoundError:
+        return None
+    return told.st_ino, told.st_mtime_ns
+
+
 def _shard_count(folder: Path, method: Method) -> int:
     """Read how many shards there are; 0 where nothing was packed."""
     try:
@@ -269,15 +302,6 @@ def _spread(key: str) -> int:
 
 def _shard_name(index: int, count: int) -> str:
     return f"{index:06d}-of-{count:06d}{SUFFIX}"
-
-
-def methods_in(root: Path) -> Iterable[Method]:
-    """List the methods that a cache folder holds entries of; what has no readable index is left out."""
-    for path in sorted(root.glob(f"*/{INDEX}")):
-        try:
-            yield msgspec.convert(orjson.loads(path.read_bytes())["method"], Method)
-        except (ValueError, KeyError, msgspec.ValidationError):
-            continue
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from dataset_builder.corpus import Located
 from schemas.errors import DataError
 from schemas.sample import Sample
 from training.inputs.conversation import NO_LOSS, encode, without_motion
-from training.inputs.feeds import Feed, FeedReader
+from training.inputs.feeds import Feed, FeedReader, media_tokens_of
 from training.inputs.pictures import picture_inputs, stacked
 from training.inputs.soft_levels import SoftLevel, soft_level
 from training.inputs.tokens import END_OF_TEXT, Tokens
@@ -62,7 +62,7 @@ class SampleDataset(torch.utils.data.Dataset[Example]):
         """Read and encode one sample. Raises DataError naming it."""
         located = self._samples[index]
         feeds = read_feeds(located, self._feeds)
-        media_tokens = [pair for feed in feeds for pair in feed.media_tokens(self._config)]
+        media_tokens = media_tokens_of(feeds, self._config)
         turns = located.sample.turns
         if not self._config.reads_motion:
             turns = [replace(turn, text=without_motion(turn.text)) for turn in turns]
@@ -79,7 +79,7 @@ class SampleDataset(torch.utils.data.Dataset[Example]):
 
     def lengths(self) -> list[int]:
         """Estimate the length of every sample in tokens from what it states, without decoding anything."""
-        return [_stated_length(located.sample, self._config) for located in self._samples]
+        return [stated_length(located.sample, self._config) for located in self._samples]
 
 
 def read_feeds(located: Located, feeds: FeedReader) -> list[Feed]:
@@ -91,7 +91,8 @@ def read_feeds(located: Located, feeds: FeedReader) -> list[Feed]:
         raise located.error(error) from None
 
 
-def _stated_length(sample: Sample, config: MotionConfig) -> int:
+def stated_length(sample: Sample, config: MotionConfig) -> int:
+    """Estimate the length of a sample in tokens from what it states, without decoding anything."""
     text = sum(len(turn.text) for turn in sample.turns) // 4
     return text + sum(
         config.estimated_tokens(m.kind, m.key_frames) + config.motion_tokens(m.motion_frames) for m in sample.media

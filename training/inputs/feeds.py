@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,8 @@ from training.models.config import MotionConfig
 from training.models.frame_stats import frame_statistics
 from training.models.frames import key_frame_pixels
 
+MOST_DENSE = 4 << 30
+"""Bytes of dense frames that one clip may need: 9,700 frames as the released weights want them, over 5 minutes."""
 GREY = 128
 """Mid-grey, for the control that blanks the key frames."""
 
@@ -54,6 +57,16 @@ class Feed:
         return Feed(self.kind, torch.full_like(self.pictures, GREY), self.motion, self.frames, self.fps)
 
 
+def media_tokens_of(feeds: Sequence[Feed], config: MotionConfig) -> MediaTokens:
+    """List the placeholders of several media, in order, and the tokens that stand for each."""
+    return [pair for feed in feeds for pair in feed.media_tokens(config)]
+
+
+def motion_stride(feeds: Sequence[Feed], config: MotionConfig) -> int:
+    """Give the step between the motion features that the model takes, of the longest clip: 1 = all."""
+    return max((config.motion_stride(len(feed.motion)) for feed in feeds if feed.motion is not None), default=1)
+
+
 def read_feed(
     path: Path,
     config: MotionConfig,
@@ -81,6 +94,13 @@ def read_feed(
         rule = config.motion_extractor == "frame_stats"
         features = torch.from_numpy(frame_statistics(dense, config.dense_size) if rule else dense)
     return Feed(kind, shown.pictures, features, clip.frames, clip.fps)
+
+
+def refuse_long(frames: int, config: MotionConfig) -> None:
+    """Raise MediaError for a clip that has more dense frames than memory is to hold."""
+    if frames * config.dense_form.frame_bytes > MOST_DENSE:
+        most = MOST_DENSE // config.dense_form.frame_bytes
+        raise MediaError(f"{frames} frames, for motion at most {most} are read: cut the clip")
 
 
 def _cached_feed(
@@ -118,6 +138,8 @@ class FeedReader:
         feed = self._kept.get(key)
         if feed is None:
             try:
+                if self._cache is None and self._config.reads_motion and media.kind == "video":
+                    refuse_long(media.frames, self._config)
                 feed = read_feed(self._root / media.path, self._config, media.kind, self._cache)
             except MediaError as error:
                 raise DataError(f"{media.path}: {error}") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -27,6 +28,8 @@ SYSTEM_TEMPLATE = (
 )
 """The same after a system prompt, which takes the place of SYSTEM."""
 LEVEL_TEXT = " ".join(LEVELS)
+PROCESSOR = "VQA2Processor"
+"""What AutoProcessor makes of a folder that a tokenizer is written to (training/inference/processor.py)."""
 LEVEL_WEIGHT = 1000
 """How often the BPE trainer is shown the level words and roles, so that each is one token whatever the corpus."""
 
@@ -51,6 +54,11 @@ class Tokens:
         """Give the id of a special token."""
         found: int = self.tokenizer.convert_tokens_to_ids(special)
         return found
+
+    def save(self, folder: Path) -> None:
+        """Write the tokenizer's files; one that came with released weights no longer names their processor."""
+        self.tokenizer._set_processor_class(PROCESSOR)
+        self.tokenizer.save_pretrained(folder)
 
     def text(self, text: str) -> list[int]:
         """Encode plain text; what looks like a special token in it stays text."""

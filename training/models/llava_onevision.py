@@ -6,7 +6,12 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForImageTextToText, LlavaOnevisionForConditionalGeneration, LlavaOnevisionModel
+from transformers import (
+    AutoModel,
+    AutoModelForImageTextToText,
+    LlavaOnevisionForConditionalGeneration,
+    LlavaOnevisionModel,
+)
 from transformers.models.llava_onevision.modeling_llava_onevision import LlavaOnevisionModelOutputWithPast
 
 from training.models.config import VQA2Config
@@ -150,6 +155,7 @@ def _each_with_newline(patches: Tensor, newline: Tensor) -> Tensor:
     return torch.cat([patches, newline.expand(len(patches), 1, -1)], dim=1).flatten(0, 1)
 
 
+AutoModel.register(VQA2Config, VQA2Model)
 AutoModelForImageTextToText.register(VQA2Config, VQA2ForConditionalGeneration)
 rename_as(VQA2Config.model_type, "llava_onevision")
 rename_as("VQA2Model", "LlavaOnevisionModel")

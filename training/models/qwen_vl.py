@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor, nn
 from transformers import (
+    AutoModel,
     AutoModelForImageTextToText,
     Qwen2_5_VLForConditionalGeneration,
     Qwen2_5_VLModel,
@@ -286,17 +287,19 @@ class VQA2Qwen3ForConditionalGeneration(QwenMotionGeneration, Qwen3VLForConditio
 
 
 def _register_renames() -> None:
-    """Have checkpoints from before Transformers nested Qwen2.5-VL's parts renamed, as its own class does.
+    """Have checkpoints from before Transformers nested Qwen2.5-VL's parts renamed, as its own classes do.
 
     Its own rule takes all of `model.` but those parts for the language model, of which motion is none.
     """
-    renames = [
-        WeightRenaming("^visual", "model.visual"),
-        WeightRenaming(r"^model(?!\.(language_model|visual|motion_))", "model.language_model"),
-    ]
+    visual = WeightRenaming("^visual", "model.visual")
+    nested = r"^model(?!\.(language_model|visual|motion_))", "model.language_model"
+    renames = [visual, WeightRenaming(*nested)]
     register_checkpoint_conversion_mapping("VQA2Qwen25ForConditionalGeneration", renames, overwrite=True)
+    register_checkpoint_conversion_mapping("VQA2Qwen25Model", [WeightRenaming(*nested)], overwrite=True)
 
 
 _register_renames()
+AutoModel.register(VQA2Qwen25Config, VQA2Qwen25Model)
+AutoModel.register(VQA2Qwen3Config, VQA2Qwen3Model)
 AutoModelForImageTextToText.register(VQA2Qwen25Config, VQA2Qwen25ForConditionalGeneration)
 AutoModelForImageTextToText.register(VQA2Qwen3Config, VQA2Qwen3ForConditionalGeneration)

@@ -13,8 +13,6 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from schemas.errors import CallError
-
 
 class VisionMemory:
     """Patches [N, P, D] of normalised pictures [N, 3, S, S], each computed alone and kept under the hash of its pixels.
@@ -48,15 +46,10 @@ class VisionMemory:
 
 @contextlib.contextmanager
 def remembering(model: Any, folder: Path | None) -> Iterator[None]:
-    """Have a model keep what its tower says while the context lasts; nothing is done without a folder.
-
-    Raises CallError for a backbone whose tower mixes the pictures of a call.
-    """
+    """Have a model of LLaVA-OneVision keep what its tower says while the context lasts; without a folder do nothing."""
     if folder is None:
         yield
         return
-    if not hasattr(model.model, "vision_memory"):
-        raise CallError(f"keep_vision: {model.config.backbone} is not read picture by picture; leave it out")
     model.model.vision_memory = VisionMemory(folder)
     try:
         yield

@@ -157,7 +157,7 @@ class Counts:
     def _gathered(self, model: nn.Module) -> int:
         """Count the weights that are whole at a time where they are shared out.
 
-        Only the language model's layers are gathered one by one (training.planning.sharding): of them it is the one
+        Only the language model's layers are gathered one by one (training.trainer.sharding): of them it is the one
         that runs, the next, and one's gradients. The rest stays whole for the step.
         """
         layers = _layers(self._matrices)

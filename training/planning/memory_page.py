@@ -16,8 +16,9 @@ from training.checkpoints.preset import load_preset
 from training.checkpoints.start import preset_config, quiet
 from training.models.config import MotionConfig
 from training.planning.activations import Adapters, Load
+from training.planning.device import CUDA_CONTEXT, GIB
 from training.planning.memory import Counts, Memory, Plan, memory, meta_model
-from training.planning.preflight import CUDA_CONTEXT, GIB, SHARE
+from training.planning.preflight import EXTRACTOR_SHARE, SHARE
 
 PRESETS = ("llava-onevision-7b", "qwen2.5-vl-7b", "qwen3-vl-8b")
 CARDS = (24, 48, 80)
@@ -69,8 +70,10 @@ The peak is found by walking through a step: gradients appear while activations 
 models of the small and tiny presets' size and all three backbones, it is within 10 % (tests hold it to 20 %); the
 benchmark `training` shows the figures. Nobody has held it to a GPU yet: kernels there keep work space of their own.
 
-Hours are an estimate: FLOPs over {SHARE:g} of the speed of large matrix products, which is timed for a second. The
-progress bar of `vqa2 train` knows better after some steps.
+Hours are an estimate: FLOPs over {SHARE:g} of the speed of large matrix products, and those of the motion extractor,
+whose layers are thin, over its own speed; both are timed for a second or less. On a card that is not at hand the
+extractor's is taken to be {EXTRACTOR_SHARE:g} of the other. The progress bar of `vqa2 train`
+knows better after some steps.
 """
 
 

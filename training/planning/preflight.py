@@ -8,15 +8,12 @@ matrices, of which training reaches a part (SHARE).
 
 from __future__ import annotations
 
-import shutil
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import msgspec
-import torch
 
 from dataset_builder.corpus import Located
 from schemas.errors import CallError
@@ -24,29 +21,18 @@ from schemas.recipe import TrainRecipe, TrainStage
 from schemas.sample import Sample
 from training.models.config import MotionConfig, VQA2Config
 from training.planning.activations import FLOAT, Adapters, Load
+from training.planning.device import GIB, Device, device_here, free_disk
+from training.planning.launched import launched, processes
 from training.planning.memory import Counts, Memory, Plan, Sharding, flops, memory, meta_model
-from training.planning.sharding import launched, processes
 
-GIB, MIB = 2**30, 2**20
+MIB = 2**20
 SHARE, EXTRACTOR_SHARE = 0.35, 0.05
 """The part of the rate of large matrix products that a training step reaches, and the motion extractor, whose layers
-are thin: so measured on a CPU (benchmarks/training.py); on a GPU it is a guess."""
+are thin, where it was not timed: so measured on a CPU (benchmarks/training.py); on a GPU it is a guess."""
 CHARACTERS = 3
 """Characters a token, at least: English has about four."""
 DRAWN = 32
 """Samples of a stage, evenly spaced, whose FLOPs stand for all."""
-CUDA_CONTEXT = 1.0 * GIB
-"""Memory that a GPU's driver, libraries and the allocator's gaps take besides."""
-UNLIMITED = 1 << 60
-"""A control group without a limit names one above this."""
-
-
-class Device(msgspec.Struct, frozen=True, kw_only=True):
-    """What trains: bytes that are free on it, and FLOP/s of its matrix products, where they are known."""
-
-    name: str
-    free: int | None
-    rate: float | None = None
 
 
 class Spread(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,7 +133,7 @@ def preflight(
 
     Without `device` the one at hand is asked, and timed for a second; `held` bytes on it are the model's own already.
     """
-    device = device or device_here(bf16=recipe.bf16)
+    device = device or device_here(bf16=recipe.bf16, extracts=config.motion_extractor == "slowfast")
     if device.free is not None:
         device = msgspec.structs.replace(device, free=device.free + held)
     on = _On(config, meta_model(config), device)
@@ -245,7 +231,8 @@ def seconds(operations: tuple[int, int], device: Device) -> float:
     """Estimate the time of so many FLOPs, of which some are the motion extractor's, on a device of known rate."""
     assert device.rate is not None
     every, extraction = operations
-    return ((every - extraction) / SHARE + extraction / EXTRACTOR_SHARE) / device.rate
+    extracting = device.extractor_rate or EXTRACTOR_SHARE * device.rate
+    return (every - extraction) / (SHARE * device.rate) + extraction / extracting
 
 
 def _advice(plan: Plan, on: _On) -> list[str]:
@@ -334,74 +321,6 @@ def spread_here(frozen: Literal["float32", "bfloat16"]) -> Spread:
     return Spread(
         frozen=frozen, processes=processes(), sharding=ways.get(way, "none"), deepspeed=way.startswith("zero")
     )
-
-
-def device_here(*, bf16: bool) -> Device:
-    """Ask the device at hand what is free, and time its matrix products."""
-    kind = torch.bfloat16 if bf16 else torch.float32
-    if torch.cuda.is_available():
-        free, _ = torch.cuda.mem_get_info()
-        return Device(name=torch.cuda.get_device_name(), free=int(free - CUDA_CONTEXT), rate=_rate("cuda", 8192, kind))
-    return Device(name="this machine", free=_free_memory(), rate=_rate("cpu", 512, kind))
-
-
-def _rate(device: str, size: int, kind: torch.dtype) -> float:
-    """Multiply matrices for a second at most: FLOP/s of the fastest of them."""
-    a, b = (torch.ones(size, size, device=device, dtype=kind) for _ in range(2))
-    best, until = float("inf"), time.perf_counter() + 1
-    for _ in range(20):
-        start = time.perf_counter()
-        a @ b
-        if device == "cuda":
-            torch.cuda.synchronize()
-        best = min(best, time.perf_counter() - start)
-        if time.perf_counter() > until:
-            break
-    return 2 * size**3 / best
-
-
-def _free_memory(proc: Path = Path("/proc"), groups: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """Give what is free on the machine, or what is left of a limit on this process where that is less."""
-    found = [_left(folder) for folder in _groups(proc / "self" / "cgroup", groups)]
-    for line in _text(proc / "meminfo").splitlines():
-        if line.startswith("MemAvailable"):
-            found.append(int(line.split()[1]) * 1024)
-    return min((free for free in found if free is not None), default=None)
-
-
-def _groups(told: Path, groups: Path) -> list[Path]:
-    """List the control groups that this process's memory counts in: the hierarchy of version 2, and 1's of memory."""
-    inside = {groups: PurePosixPath(), groups / "memory": PurePosixPath()}
-    for line in _text(told).splitlines():
-        _, controllers, path = line.split(":", 2)
-        if not controllers or "memory" in controllers.split(","):
-            inside[groups / "memory" if controllers else groups] = PurePosixPath(path.lstrip("/"))
-    return [root / place for root, own in inside.items() for place in (own, *own.parents)]
-
-
-def _left(group: Path) -> int | None:
-    """Give what a control group may still take, with the files that the kernel would drop; None without a limit."""
-    for most, now in (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")):
-        limit, used = _text(group / most).strip(), _text(group / now).strip()
-        if limit.isdigit() and used.isdigit() and int(limit) < UNLIMITED:
-            stat = dict(line.split(maxsplit=1) for line in _text(group / "memory.stat").splitlines())
-            files = (stat.get(f"total_{name}", stat.get(name, "0")) for name in ("active_file", "inactive_file"))
-            return max(0, int(limit) - max(0, int(used) - sum(map(int, files))))
-    return None
-
-
-def _text(path: Path) -> str:
-    """Read what the kernel tells; nothing where it does not."""
-    try:
-        return path.read_text(encoding="ascii")
-    except (OSError, UnicodeError):
-        return ""
-
-
-def free_disk(out: Path) -> int | None:
-    """Give the free bytes of the disk that a folder is, or will be, on."""
-    there = next((folder for folder in [out.absolute(), *out.absolute().parents] if folder.exists()), None)
-    return None if there is None else shutil.disk_usage(there).free
 
 
 def _duration(hours: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -11,22 +12,22 @@ from schemas.errors import CallError
 from schemas.recipe import TrainRecipe, TrainStage
 from training.checkpoints.preset import Preset
 from training.inputs.dataset import shows
-from training.models.config import MotionConfig
-from training.planning.sharding import changes_the_model
+from training.models.config import MotionConfig, VQA2Config
+from training.planning.launched import changes_the_model
 
 Work = list[tuple[TrainStage, list[Located]]]
 """Stages in order, with their samples; a stage of the preset's may have none."""
 
 
-def work_of(recipe: TrainRecipe, preset: Preset, corpus: Path) -> Work:
-    """List the stages with their samples.
+def work_of(recipe: TrainRecipe, preset: Preset, corpus: Path, processes: int = 1) -> Work:
+    """List the stages with their samples, as so many processes train them.
 
     A recipe's own stage must find samples; the preset's schedule names every config there is, and takes what is there.
     Raises CallError when nothing is left to train on, or the recipe asks for what cannot be.
     """
     known = corpus_configs(corpus)
     work = []
-    for stage in _stages(recipe, preset):
+    for stage in _stages(recipe, preset, processes):
         configs = stage.configs if recipe.stages else [c for c in stage.configs if c in known]
         found = [located for config in configs for located in read_samples(corpus, config, recipe.split)]
         samples = [located for located in found if shows(located.sample, stage.media)]
@@ -41,16 +42,23 @@ def work_of(recipe: TrainRecipe, preset: Preset, corpus: Path) -> Work:
     return work
 
 
-def _stages(recipe: TrainRecipe, preset: Preset) -> list[TrainStage]:
-    """List the stages, where the extractor learns, or not, as the recipe says over them."""
-    stages = recipe.stages or preset.stages
-    if recipe.motion is None:
-        return stages
+def _stages(recipe: TrainRecipe, preset: Preset, processes: int) -> list[TrainStage]:
+    """List the stages, with what the recipe says over all of them: whether the extractor learns, and of a step."""
     found = []
-    for stage in stages:
-        learns = recipe.motion.train and "motion_projector" in stage.train
-        parts = [part for part in stage.train if part != "motion"]
-        found.append(msgspec.structs.replace(stage, train=[*parts, *(["motion"] if learns else [])]))
+    for stage in recipe.stages or preset.stages:
+        changes: dict[str, Any] = {}
+        if recipe.motion is not None:
+            learns = recipe.motion.train and "motion_projector" in stage.train
+            parts = [part for part in stage.train if part != "motion"]
+            changes["train"] = [*parts, *(["motion"] if learns else [])]
+        if recipe.step is not None:
+            changes["accumulate"], left = divmod(recipe.step, stage.batch * processes)
+            if left or recipe.step < stage.batch * processes:
+                raise CallError(
+                    f"step: stage {stage.name!r} takes batches of {stage.batch} in each of {processes} processes, of "
+                    f"which {recipe.step} samples is no multiple"
+                )
+        found.append(msgspec.structs.replace(stage, **changes))
     return found
 
 
@@ -81,6 +89,8 @@ def refuse(recipe: TrainRecipe, config: MotionConfig, work: Work) -> None:
             f"watch: no stage trains on {recipe.watch.config!r}, so it would never be scored; watch one of "
             f"{', '.join(trained)}, or leave it out"
         )
+    if recipe.keep_vision and not isinstance(config, VQA2Config):
+        raise CallError(f"keep_vision: a tower of {config.backbone} mixes the pictures that it is shown; leave it out")
     if not changes_the_model():
         return
     # What would wait for ever, or compute something else, in a model that is in parts.

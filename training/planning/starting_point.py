@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
-from transformers import AutoConfig
 
 from schemas.errors import CallError
 from schemas.recipe import TrainRecipe
-from training.checkpoints.checkpoint import block_of
+from training.checkpoints.checkpoint import block_of, config_of
 from training.checkpoints.preset import Preset, load_preset
 from training.checkpoints.start import preset_config
 from training.models.config import MotionConfig
@@ -33,14 +32,16 @@ def starting_point(recipe: TrainRecipe, base: Path) -> StartingPoint:
         return StartingPoint(untrained_config(preset), preset, "bfloat16" if preset.weights else "float32")
     folder = base / recipe.model
     if not (folder / "config.json").is_file():  # adapters
+        if (named := block_of(folder).base) and named.bits:
+            raise CallError(
+                f"{folder}: adapters to weights in {named.bits} bits, which cannot learn on: name its base as model"
+            )
         if recipe.lora and recipe.lora.bits:
             raise CallError(
                 f"lora: {folder} holds adapters, whose base is read as it is: leave out bits, or name the base as model"
             )
         return StartingPoint(untrained_config(preset), preset, "float32")
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    if not isinstance(config, MotionConfig):
-        raise CallError(f"{folder}: holds a model of the type {config.model_type!r}, which reads no motion")
+    config = config_of(folder)
     halved = "16" in str(getattr(config, "dtype", None))
     return StartingPoint(config, preset, "bfloat16" if halved else "float32")
 

@@ -15,8 +15,7 @@ from schemas.sample import PLACEHOLDERS, Turn
 from training.checkpoints.checkpoint import Checkpoint
 from training.inference.answering import streamed
 from training.inference.asking import worded
-from training.inference.score import Question, ask_levels, feed_of
-from training.inputs.conversation import encode_open
+from training.inference.score import Question, ask_levels, encoded, feed_of
 from training.inputs.feeds import Feed
 
 COMPARISON = "Which of the two has the better visual quality, the first or the second, and why?"
@@ -57,7 +56,7 @@ class Asked:
         return Scored(row.score, row.levels)
 
     def talk(self, feeds: Sequence[Feed], question: str, since: Sequence[Turn] = ()) -> Iterator[str]:
-        """Answer a question about clips, or what was asked `since`: gives the answer as far as it goes, ever again.
+        """Answer a question about clips, or what was asked `since`: gives, again and again, the whole answer so far.
 
         Who stops listening stops the model. Raises CallError for a question that cannot be asked, or a conversation
         that is longer than what the model reads.
@@ -69,10 +68,8 @@ class Asked:
                 raise CallError("the question is empty")
         first = worded(self._checkpoint, feeds, question)
         asked = Question(first.name, first.text, "", first.feeds, tuple(since))
-        config, tokens = self._checkpoint.config, self._checkpoint.tokens
-        media_tokens = [pair for feed in feeds for pair in feed.media_tokens(config)]
-        count = len(encode_open(asked.text, "", media_tokens, tokens, asked.since))
-        if count >= (most := config.text_config.max_position_embeddings):
+        count = len(encoded(self._checkpoint, asked).input_ids)
+        if count >= (most := self._checkpoint.config.text_config.max_position_embeddings):
             raise CallError(f"this conversation has {count:,} tokens, the model reads {most:,}: start again")
         text = ""
         for bit in streamed(self._checkpoint, asked):

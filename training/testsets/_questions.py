@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from schemas.errors import CallError
-from schemas.sample import IMAGE, MOTION, VIDEO
+from schemas.sample import IMAGE
+from stages.wording.questions import BASED, prompt_about
 from training.testsets import LETTERS, About, Items, QuestionItem
 
 ASK_FOR_LETTER = (
@@ -18,26 +19,6 @@ ASK_FOR_LETTER = (
     "+'.'. Please do not add any other answers beyond this."
 )
 """The words that both benchmarks end a question with options in."""
-
-
-_BASED = "analyze these images and answer the questions based on your observations."
-_ORDER = "arranged in the same temporal order as they appear in the video"
-_ONE = (
-    "You will receive {images} distinct frames that have been uniformly sampled in each second from a video sequence, "
-    f"{_ORDER}."
-)
-_ONE_MOVES = " In addition, you will also obtain motion features extracted from all {frames} frames of the video."
-_TWO = (
-    "You will receive {total} distinct frames in total. The first {images} frames and {next}-{total} frames are "
-    f"uniformly sampled in each second from the first and the second video sequence, {_ORDER}s."
-)
-_TWO_MOVES = (
-    " In addition, you will also obtain motion features extracted from all {frames} frames of the first video and all "
-    "{others} frames of the second video. The temporal motion features also follow the original frame order of the "
-    "video."
-)
-"""How the paper's script for Q-Bench-Video shows clips, without its slips; it names no place for the motion features of
-one video alone, so they stand here as they do for two. A clip of too few frames for motion is shown without them."""
 
 
 class RowError(ValueError):
@@ -59,25 +40,8 @@ def prompt_of(item: QuestionItem, shown: Sequence[tuple[int, int]]) -> str:
     """
     asked = question_of(item)
     if item.media == "image":
-        return f"You will receive one image. Please {_BASED}\n{IMAGE}\n{asked}"
+        return f"You will receive one image. Please {BASED}\n{IMAGE}\n{asked}"
     return prompt_about(asked, shown)
-
-
-def prompt_about(asked: str, shown: Sequence[tuple[int, int]]) -> str:
-    """Write the prompt of a question about one or two videos; `shown` as in `prompt_of`."""
-    (images, frames), *more = shown
-    moves = all(motion for _, motion in shown)
-    if not more:
-        told = _ONE.format(images=images) + (_ONE_MOVES.format(frames=frames) if moves else "")
-        return f"{told} Please {_BASED}\n{_media('The video', frames)}{asked}"
-    (second, others), *_ = more
-    told = _TWO.format(total=images + second, images=images, next=images + 1)
-    told += _TWO_MOVES.format(frames=frames, others=others) if moves else ""
-    return f"{told} Please {_BASED}\n{_media('The first video', frames)}{_media('The second video', others)}{asked}"
-
-
-def _media(which: str, motion: int) -> str:
-    return f"{which} frames:{VIDEO}\n" + (f"{which} motion features:{MOTION}\n" if motion else "")
 
 
 def questions(

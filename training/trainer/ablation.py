@@ -6,7 +6,6 @@ of significance is made: means stand beside every run's own figure and a t inter
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import re
@@ -23,11 +22,12 @@ from dataset_builder.corpus import put_file
 from dataset_builder.correlation import plcc, srcc
 from dataset_builder.locks import scored_samples
 from schemas.errors import CallError
-from schemas.recipe import TrainRecipe, convert, digest, load, plain
+from schemas.recipe import TrainRecipe, convert, load, plain
 from schemas.record import Split
 from training.checkpoints.checkpoint import BLOCK, RECORD, load_checkpoint
+from training.checkpoints.start import device
 from training.inputs.feeds import FeedReader
-from training.trainer.train import train
+from training.trainer.train import begun_from, train
 from training.trainer.watching import Watcher
 
 ALL = "all"
@@ -73,19 +73,17 @@ class Study(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 class Found(msgspec.Struct, frozen=True, kw_only=True):
     """How one variant of one run scored: SRCC and PLCC by group, None where scores or truth are constant.
 
-    `recipe_sha256`, `corpus_manifest_sha256` and `asked` say of what training, on and of which samples these are the
-    figures.
+    `begun_from` (as `training.trainer.train` says) and `asked` tell of which training and samples these figures are.
     """
 
     variant: str
     corpus: str
     seed: int
-    recipe_sha256: str
+    begun_from: dict[str, str | None]
     asked: list[str]
     n: dict[str, int]
     srcc: dict[str, float | None]
     plcc: dict[str, float | None]
-    corpus_manifest_sha256: str | None = None
 
 
 class Mean(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,10 +95,12 @@ class Mean(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_study(path: Path, overrides: Sequence[str] = ()) -> Study:
-    """Read a study. Raises RecipeError naming the file and the key."""
+    """Read a study. Raises RecipeError naming the file and the key, CallError for two runs of one folder."""
     study = load(path, Study, overrides)
-    for name in study.variants:
-        _recipe(study, name, study.runs[0], path)  # a key that is not the recipe's is told before anything is trained
+    # A key that is not the recipe's is told before anything is trained.
+    places = [_recipe(study, name, run, path).out for run in study.runs for name in study.variants]
+    if twice := sorted(place for place in set(places) if places.count(place) > 1):
+        raise CallError(f"{path}: two runs would share the folder {twice[0]}: give each corpus and seed once")
     return study
 
 
@@ -117,11 +117,13 @@ def run_study(study: Study, path: Path, told: Callable[[str], None] = lambda _: 
             recipe = _recipe(study, name, run, path)
             folder = base / recipe.out
             kept = folder.with_name(f"{folder.name}.json")
-            if kept.is_file() and _is_of(known := json.loads(kept.read_bytes()), study, recipe, base):
+            begun = begun_from(recipe, base)
+            known = json.loads(kept.read_bytes()) if kept.is_file() else {}
+            if (known.get("begun_from"), known.get("asked")) == (begun, _asked(study)):
                 found.append(convert(known, Found, str(kept)))
                 continue
             told(f"{name}, {run.corpus}, seed {run.seed}")
-            if not _is_trained(folder, recipe, base):
+            if not _is_trained(folder, begun):
                 if (folder / RECORD).is_file():
                     shutil.rmtree(folder)
                 train(recipe, base)
@@ -135,30 +137,18 @@ def _asked(study: Study) -> list[str]:
     return [study.config, study.split, *(f"{name}: {pattern}" for name, pattern in study.groups.items())]
 
 
-def _is_of(known: Mapping[str, Any], study: Study, recipe: TrainRecipe, base: Path) -> bool:
-    return _is_by(known, recipe, base) and known.get("asked") == _asked(study)
-
-
-def _is_trained(folder: Path, recipe: TrainRecipe, base: Path) -> bool:
-    """Say whether a checkpoint is there, whose record is of this recipe and of the corpus as it is."""
+def _is_trained(folder: Path, begun: Mapping[str, Any]) -> bool:
+    """Say whether a checkpoint is there whose run began with what this one does."""
     if not ((folder / BLOCK).is_file() and (folder / RECORD).is_file()):
         return False
-    return _is_by(json.loads((folder / RECORD).read_bytes()), recipe, base)
-
-
-def _is_by(known: Mapping[str, Any], recipe: TrainRecipe, base: Path) -> bool:
-    corpus = known.get("corpus_manifest_sha256")
-    return known.get("recipe_sha256") == digest(recipe) and corpus == _manifest_sha256(base / recipe.corpus)
-
-
-def _manifest_sha256(corpus: Path) -> str | None:
-    path = corpus / "manifest.json"
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+    record = json.loads((folder / RECORD).read_bytes())
+    return all(record.get(name) == value for name, value in begun.items())
 
 
 def _recipe(study: Study, variant: str, run: Run, path: Path) -> TrainRecipe:
     keys = _merged(study.train, study.variants[variant])
-    place = f"{study.out}/{Path(run.corpus).parent.name or Path(run.corpus).name}-{run.seed}-{variant}"
+    corpus = "-".join(part for part in Path(run.corpus).parts if part not in {"/", ".."})
+    place = f"{study.out}/{corpus}-{run.seed}-{variant}"
     keys |= {"corpus": run.corpus, "seed": run.seed, "out": place}
     return convert(keys, TrainRecipe, f"{path}: variant {variant!r}")
 
@@ -173,6 +163,7 @@ def _merged(keys: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 def _scored(study: Study, recipe: TrainRecipe, variant: str, run: Run, base: Path) -> Found:
     checkpoint = load_checkpoint(base / recipe.out)
+    checkpoint.model.to(device())
     corpus = base / recipe.corpus
     feeds = FeedReader(base / (recipe.media_root or recipe.corpus), checkpoint.config, keep=False)
     watcher = Watcher(scored_samples(corpus, study.config, study.split), feeds)
@@ -191,12 +182,11 @@ def _scored(study: Study, recipe: TrainRecipe, variant: str, run: Run, base: Pat
         variant=variant,
         corpus=run.corpus,
         seed=run.seed,
-        recipe_sha256=digest(recipe),
+        begun_from=begun_from(recipe, base),
         asked=_asked(study),
         n={group: len(at) for group, at in chosen.items()},
         srcc=of(srcc),
         plcc=of(plcc),
-        corpus_manifest_sha256=_manifest_sha256(corpus),
     )
 
 

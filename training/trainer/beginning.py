@@ -19,10 +19,10 @@ from training.checkpoints.preset import Preset
 from training.checkpoints.start import initial_model, initial_tokens, model_config
 from training.inputs.conversation import without_motion
 from training.inputs.features import FeatureCache
-from training.planning.sharding import let_go
 from training.planning.stage_work import Work
 from training.planning.starting_point import preset_path
 from training.trainer.run_folder import LEARNED, StageFolder, lay_over
+from training.trainer.sharding import let_go
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,8 @@ def cache_of(recipe: TrainRecipe, base: Path, checkpoint: Checkpoint, work: Work
     where = ["--media-root", base / recipe.media_root] if recipe.media_root else []
     command = ["vqa2", "features", base / recipe.corpus, *whose, *where, "--out", base / (recipe.cache or "")]
     cache = FeatureCache(base / (recipe.cache or ""), checkpoint.config, extractor, shlex.join(map(str, command)))
-    wanted = {m.sha256: m.path for _, samples in work for s in samples for m in s.sample.media if m.motion_frames}
+    shown = [media for _, samples in work for located in samples for media in located.sample.media]
+    wanted = {m.sha256: m.path for m in shown if m.motion_frames and checkpoint.config.reads_motion}
     if missing := [path for sha256, path in wanted.items() if sha256 not in cache]:
         others = f"{missing[0]} and {len(missing) - 1} more of {len(wanted)} clips" if missing[1:] else missing[0]
         raise DataError(cache.missing(f"the motion features of {others} are"))

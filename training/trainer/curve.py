@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
+
+from dataset_builder.corpus import put_file
+from schemas.errors import DataError
 
 SMOOTHED = 0.05
 """What share of a stage's steps the drawn mean of its losses reaches over."""
@@ -34,16 +36,20 @@ class Curve:
     """
 
     def __init__(self, path: Path, tensorboard: Path | None = None, *, writes: bool = True) -> None:
-        """Read what is there; half a line, as a kill leaves it, is not. One process of a run `writes`."""
-        self._writes = writes
-        self._path, self._events, self._writers = path, tensorboard, {}  # type: tuple[Path, Path | None, dict[str, Any]]
+        """Read what is there; half a line at the end, as a kill leaves it, is not. One process of a run `writes`.
+
+        Raises DataError naming a line that is damaged.
+        """
+        self._path, self._writes = path, writes
+        self._events = tensorboard
+        self._writers: dict[str, Any] = {}
         self.points = list(_read(path)) if path.exists() else []
 
     def cut(self, stages: dict[str, int | None]) -> None:
         """Keep the points of these stages up to the step given, None = all; no others."""
         self.points = [p for p in self.points if p.stage in stages and p.step <= (stages[p.stage] or p.step)]
         if self._writes:
-            self._path.write_bytes(b"".join(msgspec.json.encode(p) + b"\n" for p in self.points))
+            put_file(self._path, b"".join(msgspec.json.encode(p) + b"\n" for p in self.points))
 
     def add(self, point: Point, **also: float) -> None:
         """Append a point; `also` are numbers that depend on the machine, for TensorBoard alone."""
@@ -80,11 +86,13 @@ class Curve:
 
 
 def _read(path: Path) -> Iterator[Point]:
-    for line in path.read_bytes().splitlines():
+    lines = path.read_bytes().splitlines()
+    for number, line in enumerate(lines, 1):
         try:
             yield msgspec.json.decode(line, type=Point)
-        except (msgspec.DecodeError, json.JSONDecodeError):
-            return
+        except msgspec.DecodeError as error:
+            if number < len(lines):
+                raise DataError(f"{path} line {number}: {error}; remove the line, and the run goes on") from None
 
 
 def draw(points: list[Point], path: Path) -> None:

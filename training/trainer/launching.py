@@ -19,9 +19,8 @@ from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
-import yaml
-
 from schemas.errors import CallError, DataError
+from schemas.recipe import mapping_in
 
 FOLDER = files("training") / "launch"
 PATIENCE = 60
@@ -80,8 +79,7 @@ def launch(name: str, processes: int | None, arguments: Sequence[str]) -> int:
 
 
 def _kind(path: Path) -> str | None:
-    found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return found.get("distributed_type") if isinstance(found, dict) else None
+    return mapping_in(path).get("distributed_type")
 
 
 def _gpus() -> int:

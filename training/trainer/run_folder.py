@@ -12,12 +12,13 @@ Weights that did not learn are nowhere in it: they come from where the run began
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -32,6 +33,22 @@ WHOLE = "whole"
 SNAPSHOT = "checkpoint-"
 
 
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Raise CallError where a file of a run cannot be written, which safetensors and PyTorch say in words of their own.
+
+    Of OSErrors it makes none: those say it in words that the command line passes on.
+    """
+    try:
+        yield
+    except (SafetensorError, RuntimeError) as error:
+        told = str(error)
+        if not any(words in told for words in ("I/O error", "PytorchStreamWriter failed", "file write failed")):
+            raise
+        reason = f"the disk may be full ({told.splitlines()[0]})"
+        raise CallError(f"{folder}: cannot be written: {reason}; with room again, the same command goes on") from None
+
+
 class RunFolder:
     """The work folder of one run. In a run of several processes the first one writes; all read."""
 
@@ -44,8 +61,9 @@ class RunFolder:
         if self._run.is_file():
             found = msgspec.json.decode(self._run.read_bytes())
             if other := sorted(k for k in {*found, *identity} if found.get(k) != identity.get(k)):
+                named = [name.removesuffix("_sha256").removesuffix("_manifest").replace("_", " ") for name in other]
                 raise CallError(
-                    f"{folder}: an unfinished run is here, of another {' and '.join(other).replace('_', ' ')}; finish "
+                    f"{folder}: an unfinished run is here, of another {' and '.join(named)}; finish "
                     "it by the recipe that it began with, or remove the folder to start anew"
                 )
         elif writes:

@@ -8,6 +8,7 @@ gives the same bits as one that was never cut short.
 from __future__ import annotations
 
 import math
+import pickle
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -17,7 +18,6 @@ from typing import Any
 
 import torch
 from accelerate.data_loader import prepare_data_loader
-from accelerate.utils import save_fsdp_optimizer
 from rich.progress import Progress
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -26,27 +26,32 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer import SCHEDULER_NAME
 from transformers.trainer_callback import PrinterCallback
 
-from schemas.errors import DataError
+from schemas.errors import CallError, DataError
 from schemas.recipe import TrainRecipe, TrainStage
 from training.inputs.conversation import NO_LOSS
 from training.inputs.dataset import Example
 from training.inputs.soft_levels import divergence
-from training.planning.sharding import (
+from training.trainer.curve import Curve, Point
+from training.trainer.order import Dealt, LengthGrouped, Silenced
+from training.trainer.reading_ahead import ReadAhead
+from training.trainer.run_folder import LEARNED, StageFolder, lay_over
+from training.trainer.sharding import (
     Anchor,
     at_hand,
     gather_for_good,
     layer_class,
     measured,
+    no_code_read,
+    parts_of,
     put,
+    put_parts,
     set_zero,
     shard_on_cpu,
     whole,
 )
-from training.trainer.curve import Curve, Point
-from training.trainer.order import Dealt, LengthGrouped, Silenced
-from training.trainer.reading_ahead import ReadAhead
-from training.trainer.run_folder import LEARNED, StageFolder, lay_over
 
+PART = "optimizer-{}.pt"
+"""What each process of a sharded run writes of the optimiser's state, by its number."""
 SHOWN = 20
 """Steps whose mean loss is shown while training."""
 
@@ -118,8 +123,10 @@ class StageTrainer(Trainer):  # type: ignore[misc]  # transformers ships no type
         self._order = LengthGrouped(lengths, step, kwargs["args"].seed)
         self._optimizer = learning
         self._learning = {name for name, p in inner.named_parameters() if p.requires_grad}
-        self._readers, self._ahead = readers, None  # type: tuple[int, ReadAhead | None]
+        self._readers = readers
+        self._ahead: ReadAhead | None = None
         self._tokens, self._since = 0, time.monotonic()
+        self._shown: list[str] = []
         self._anchor = Anchor(inner)
         self.shares: dict[str, Any] = {}
         """What this process held of model and optimiser after its first step (`measured`)."""
@@ -132,7 +139,13 @@ class StageTrainer(Trainer):  # type: ignore[misc]  # transformers ships no type
         if self.is_world_process_zero():
             self._kept.place.forget_best_after(int(snapshot.name.rpartition("-")[2]) if snapshot else 0)
         try:
-            self.train(resume_from_checkpoint=str(snapshot) if snapshot else None)
+            with no_code_read():
+                self.train(resume_from_checkpoint=str(snapshot) if snapshot else None)
+        except pickle.UnpicklingError:
+            raise CallError(
+                f"{snapshot}: holds more than tensors and numbers, and pickled code is never run; remove it, and the "
+                "stage begins anew"
+            ) from None
         finally:
             if self._ahead:
                 self._ahead.close()
@@ -192,11 +205,18 @@ class StageTrainer(Trainer):  # type: ignore[misc]  # transformers ships no type
                 f"{', '.join(names)}; lower lr, or look at these samples"
             )
         self._tokens += inputs["input_ids"].numel()
+        self._shown += names
         return (loss, outputs) if return_outputs else loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Put a step's numbers into the curve."""
+        """Put a step's numbers into the curve. Raises DataError where the gradients were no numbers."""
         del start_time
+        shown, self._shown = self._shown, []
+        if not math.isfinite(norm := logs.get("grad_norm") or 0.0):
+            raise DataError(
+                f"stage {self._stage.name}: the gradients' norm is {norm} at step {self.state.global_step}, after the "
+                f"samples {', '.join(shown)}; lower lr, or look at these samples"
+            )
         now, tokens = time.monotonic(), self._tokens
         if "loss" in logs and self.is_world_process_zero():
             point = Point(
@@ -281,15 +301,26 @@ class StageTrainer(Trainer):  # type: ignore[misc]  # transformers ships no type
             self._kept.place.keep(snapshot)
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
-        """Have each process write its part of the optimiser's state; the weights that learn are written whole."""
+        """Have each process write its part of the optimiser's state; the weights that learn are written whole.
+
+        As plain tensors: what PyTorch and accelerate write of a sharded state is unpickled when it is read.
+        """
         if not self.is_fsdp_enabled:
             super()._save_optimizer_and_scheduler(output_dir)
             return
-        save_fsdp_optimizer(
-            self.accelerator.state.fsdp_plugin, self.accelerator, self.optimizer, self.model, output_dir
-        )
+        folder = Path(output_dir)
+        folder.mkdir(parents=True, exist_ok=True)  # this process may be ahead of the one that makes it
+        torch.save(parts_of(self.optimizer), folder / PART.format(self.args.process_index))
         if self.args.should_save:
-            torch.save(self.lr_scheduler.state_dict(), Path(output_dir) / SCHEDULER_NAME)
+            torch.save(self.lr_scheduler.state_dict(), folder / SCHEDULER_NAME)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is None or not self.is_fsdp_enabled:
+            super()._load_optimizer_and_scheduler(checkpoint)
+            return
+        own = Path(checkpoint) / PART.format(self.args.process_index)
+        put_parts(self.optimizer, torch.load(own, map_location="cpu", weights_only=True))
+        self.lr_scheduler.load_state_dict(torch.load(Path(checkpoint) / SCHEDULER_NAME, weights_only=True))
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         weights = Path(resume_from_checkpoint) / LEARNED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
 from dataclasses import replace
@@ -21,19 +22,20 @@ from schemas.recipe import TrainRecipe, TrainStage, digest, plain
 from training.checkpoints.checkpoint import Checkpoint, identity, save_checkpoint
 from training.checkpoints.schedule import freeze_but, optimizer
 from training.checkpoints.start import quiet
+from training.inference.fitting import fitting
 from training.inputs.ahead import threads
 from training.inputs.dataset import Collator, SampleDataset
 from training.inputs.feeds import FeedReader
 from training.models.vision_memory import remembering
+from training.planning.launched import changes_the_model, launched, own_device, process, processes
 from training.planning.preflight import preflight, spread_here
-from training.planning.sharding import changes_the_model, launched, own_device, process, processes
 from training.planning.stage_work import Work, learnable, refuse, work_of
 from training.planning.starting_point import StartingPoint, preset_of, starting_point
 from training.trainer.beginning import Beginning, cache_of
 from training.trainer.curve import Curve, draw
-from training.trainer.run_folder import BEST, LEARNED, RunFolder, StageFolder, lay_over
+from training.trainer.run_folder import BEST, LEARNED, RunFolder, StageFolder, lay_over, writing
 from training.trainer.stage_trainer import Kept, StageTrainer, arguments
-from training.trainer.watching import Watcher, watcher
+from training.trainer.watching import Watcher, watched
 
 CURVE, PICTURE = "curve.jsonl", "curve.png"
 
@@ -46,6 +48,12 @@ def train(recipe: TrainRecipe, base: Path, *, anyway: bool = False) -> dict[str,
     for it (`anyway` begins all the same), or where an unfinished run of another one lies; DataError naming the sample
     that cannot be shown or the batch whose loss is no number.
     """
+    remedy = "take a smaller batch, bf16, gradient_checkpointing or lora (`vqa2 plan` says what fits)"
+    with fitting("training", remedy), writing(base / f"{recipe.out}.work"):
+        return _train(recipe, base, anyway=anyway)
+
+
+def _train(recipe: TrainRecipe, base: Path, *, anyway: bool) -> dict[str, Any]:
     out, corpus = base / recipe.out, base / recipe.corpus
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise CallError(f"{out}: already there; remove it, or give another folder with out=FOLDER")
@@ -54,8 +62,9 @@ def train(recipe: TrainRecipe, base: Path, *, anyway: bool = False) -> dict[str,
     preset = preset_of(recipe, base)
     torch.set_num_threads(recipe.threads or preset.threads or torch.get_num_threads())
     start = starting_point(recipe, base)
-    work = learnable(work_of(recipe, preset, corpus), start.config)
+    work = learnable(work_of(recipe, preset, corpus, processes()), start.config)
     refuse(recipe, start.config, work)
+    to_watch = watched(recipe.watch, corpus, start.config) if recipe.watch else None
     ERROR_CONSOLE.quiet = process() > 0
     _foresee(recipe, start, work, out, anyway=anyway)
     beginning = Beginning(recipe, base, preset, work)
@@ -63,17 +72,10 @@ def train(recipe: TrainRecipe, base: Path, *, anyway: bool = False) -> dict[str,
     cache = cache_of(recipe, base, checkpoint, work) if recipe.cache else None
     media_root = base / (recipe.media_root or recipe.corpus)
     feeds = FeedReader(media_root, checkpoint.config, keep=preset.keep_clips, cache=cache)
-    watch = watcher(recipe.watch, corpus, feeds) if recipe.watch else None
-    manifest = _manifest(corpus)
-    identity_of_run = {
-        "recipe": digest(recipe),
-        "preset": hashlib.sha256(msgspec.json.encode(preset, order="deterministic")).hexdigest(),
-        "corpus": manifest["manifest_sha256"],
-        "base_weights": identity(base / recipe.model) if recipe.model else None,
-        "number_of_processes": processes(),
-        "sharding": launched(),
-    }
-    run = RunFolder(base / f"{recipe.out}.work", identity_of_run, writes=process() == 0)
+    watch = Watcher(to_watch, feeds) if to_watch else None
+    begun = begun_from(recipe, base)
+    run_identity = {**begun, "number_of_processes": processes(), "sharding": launched()}
+    run = RunFolder(base / f"{recipe.out}.work", run_identity, writes=process() == 0)
     curve = run.curve()
     places = [run.stage(index, stage.name) for index, (stage, _) in enumerate(work)]
     curve.cut(_reached(places))
@@ -84,8 +86,8 @@ def train(recipe: TrainRecipe, base: Path, *, anyway: bool = False) -> dict[str,
             ERROR_CONSOLE.print(f"stage {stage.name}: done before", highlight=False)
             done.append(finished)
         elif samples:
-            watched = watch if recipe.watch and recipe.watch.config in stage.configs else None
-            done.append(run_stage(stage, samples, checkpoint, feeds, recipe, kept=Kept(place, curve), watch=watched))
+            asked = watch if recipe.watch and recipe.watch.config in stage.configs else None
+            done.append(run_stage(stage, samples, checkpoint, feeds, recipe, kept=Kept(place, curve), watch=asked))
             if changes_the_model():
                 checkpoint = beginning.after(places)
         else:
@@ -94,9 +96,9 @@ def train(recipe: TrainRecipe, base: Path, *, anyway: bool = False) -> dict[str,
     curve.close()
     record = {
         "recipe": plain(recipe),
-        "recipe_sha256": digest(recipe),
-        "corpus_manifest_sha256": manifest["manifest_sha256"],
-        "data": {**manifest, "tag": recipe.data},
+        "samples_a_step": {stage.name: stage.batch * stage.accumulate * processes() for stage, _ in work},
+        **begun,
+        "data": {**_manifest(corpus), "tag": recipe.data},
         "stages": done,
         "processes": processes(),
         "tools": {"torch": str(torch.__version__), "transformers": transformers.__version__},
@@ -167,7 +169,8 @@ def run_stage(
         )
         kept_patches = place.folder.parent / "vision"
         if "vision" in stage.train and process() == 0:
-            shutil.rmtree(kept_patches, ignore_errors=True)  # they are of the tower as it was
+            with contextlib.suppress(FileNotFoundError):
+                shutil.rmtree(kept_patches)  # they are of the tower as it was
         with remembering(model, kept_patches if recipe.keep_vision and "vision" not in stage.train else None):
             trainer.go()
     model.eval()
@@ -212,6 +215,20 @@ def _reached(places: list[StageFolder]) -> dict[str, int | None]:
         elif snapshot := place.snapshot():
             reached[place.name] = int(snapshot.name.rpartition("-")[2])
     return reached
+
+
+def begun_from(recipe: TrainRecipe, base: Path) -> dict[str, str | None]:
+    """Tell a run from others by what it begins with: recipe, preset, corpus, and the weights of its base.
+
+    None is a corpus without a manifest, or no base. Raises CallError where the preset or the base cannot be read.
+    """
+    preset = msgspec.json.encode(preset_of(recipe, base), order="deterministic")
+    return {
+        "recipe_sha256": digest(recipe),
+        "preset_sha256": hashlib.sha256(preset).hexdigest(),
+        "corpus_manifest_sha256": _manifest(base / recipe.corpus)["manifest_sha256"],
+        "base_weights": identity(base / recipe.model) if recipe.model else None,
+    }
 
 
 def _manifest(corpus: Path) -> dict[str, Any]:

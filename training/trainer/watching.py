@@ -13,8 +13,9 @@ from schemas.errors import CallError, DataError
 from schemas.recipe import Watch
 from training.checkpoints.checkpoint import Checkpoint
 from training.inference.score import ask_levels, question_of
-from training.inputs.dataset import read_feeds
+from training.inputs.dataset import read_feeds, stated_length
 from training.inputs.feeds import FeedReader
+from training.models.config import MotionConfig
 
 CHUNK = 32
 """Samples whose clips are held in memory at once."""
@@ -50,11 +51,19 @@ class Watcher:
         return scores
 
 
-def watcher(watch: Watch, corpus: Path, feeds: FeedReader) -> Watcher:
-    """Choose the samples to watch. Raises CallError when the corpus has none, or fewer than a ranking needs."""
+def watched(watch: Watch, corpus: Path, config: MotionConfig) -> list[Located]:
+    """Choose the samples to watch: evenly spaced, where not all are.
+
+    Raises CallError when the corpus has none, or fewer than a ranking needs, DataError naming one that is longer than
+    the model reads, which would stop the run at its first scoring.
+    """
     samples = scored_samples(corpus, watch.config, watch.split)
     if watch.samples is not None and watch.samples < len(samples):
         samples = [samples[i * len(samples) // watch.samples] for i in range(watch.samples)]
     if len(samples) < 3:
         raise CallError(f"watch: {watch.config}/{watch.split} has {len(samples)} scored samples; a ranking needs 3")
-    return Watcher(samples, feeds)
+    limit = config.text_config.max_position_embeddings
+    for located in samples:
+        if (count := stated_length(located.sample, config)) > limit:
+            raise located.error(f"about {count} tokens, the model reads at most {limit}: it cannot be watched")
+    return samples

@@ -21,47 +21,15 @@ from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from training.checkpoints.schedule import PARTS
+from training.planning.launched import launched, uses_fsdp
 
 LAYERS = PARTS["llm"]
 """What the names of weights begin with that every batch passes through, once."""
 OUTSIDE = tuple(prefix for part, prefixes in PARTS.items() if part != "llm" for prefix in prefixes)
+WEIGHTS_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+"""With this in its environment torch.load runs no code, whatever it is told."""
 ZERO_ID = "ds_id"
 """DeepSpeed's mark on a parameter that ZeRO-3 has cut."""
-
-
-def process() -> int:
-    """Give the number of this process; the first one writes and tells."""
-    return int(os.environ.get("RANK", "0"))
-
-
-def processes() -> int:
-    """Count the processes that train together."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
-
-
-def own_device() -> None:
-    """Take the GPU that is this process's own, before anything is put on one."""
-    if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-
-
-def changes_the_model() -> bool:
-    """Say whether a stage leaves a model that only its own trainer can use: all but plain data parallelism do."""
-    return any(_said(name) for name in ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED"))
-
-
-def uses_fsdp() -> bool:
-    """Say whether the processes were started to use FSDP."""
-    return _said("ACCELERATE_USE_FSDP")
-
-
-def launched() -> str:
-    """Name how the processes were started to share the model."""
-    if uses_fsdp():
-        return "fsdp"
-    if _said("ACCELERATE_USE_DEEPSPEED"):
-        return f"zero{os.environ.get('ACCELERATE_DEEPSPEED_ZERO_STAGE', '')}"
-    return "none"
 
 
 def let_go() -> None:
@@ -72,10 +40,6 @@ def let_go() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-
-
-def _said(name: str) -> bool:
-    return os.environ.get(name, "false").lower() in {"1", "true", "yes", "on"}
 
 
 def shard_on_cpu(accelerator: Any) -> None:
@@ -183,6 +147,53 @@ def put(parameter: nn.Parameter, value: Tensor) -> None:
         if isinstance(parameter, DTensor):
             value = distribute_tensor(value.to(parameter.device), parameter.device_mesh, parameter.placements)
         parameter.copy_(value)
+
+
+def parts_of(optimizer: Any) -> dict[str, Any]:
+    """Give what this process holds of an optimiser's state, as plain tensors and numbers."""
+    told = optimizer.state_dict()
+    return {**told, "state": {at: {name: _local(v) for name, v in of.items()} for at, of in told["state"].items()}}
+
+
+def put_parts(optimizer: Any, parts: dict[str, Any]) -> None:
+    """Put back what `parts_of` gave in the same one of as many processes."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    state = {at: {name: _part(v, parameters[at]) for name, v in of.items()} for at, of in parts["state"].items()}
+    optimizer.load_state_dict({**parts, "state": state})
+
+
+@contextmanager
+def no_code_read() -> Iterator[None]:
+    """Have DeepSpeed, which unpickles its own snapshots, take nothing from them but tensors and plain values."""
+    if not launched().startswith("zero"):
+        yield
+        return
+    from deepspeed.runtime.fp16.loss_scaler import DynamicLossScaler, LossScaler
+    from deepspeed.runtime.zero.config import ZeroStageEnum
+    from deepspeed.utils.tensor_fragment import fragment_address
+
+    before = os.environ.get(WEIGHTS_ONLY)
+    os.environ[WEIGHTS_ONLY] = "1"
+    try:
+        with torch.serialization.safe_globals([DynamicLossScaler, LossScaler, ZeroStageEnum, fragment_address]):
+            yield
+    finally:
+        os.environ.pop(WEIGHTS_ONLY)
+        if before is not None:
+            os.environ[WEIGHTS_ONLY] = before
+
+
+def _local(value: Any) -> Any:
+    return value.to_local() if isinstance(value, DTensor) else value
+
+
+def _part(value: Any, parameter: nn.Parameter) -> Any:
+    """Give a part of a state back as the part that the weight itself is of the whole; a count of steps has none."""
+    if not isinstance(parameter, DTensor) or not torch.is_tensor(value) or not value.ndim:
+        return value
+    mesh, placements = parameter.device_mesh, parameter.placements
+    here = value.to(parameter.device)
+    return DTensor.from_local(here, mesh, placements, shape=parameter.shape, stride=parameter.stride())
 
 
 def measured(model: nn.Module, optimizer: Any) -> dict[str, Any]:
