@@ -139,7 +139,7 @@ def ray_alone(count: int) -> float:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     import ray
 
-    ray.init(num_cpus=1, log_to_driver=False, logging_level="warning")
+    ray.init(address="local", num_cpus=1, log_to_driver=False, logging_level="warning")
 
     def run_items(items: list[Item]) -> list[Item]:
         return [{} for _ in items]

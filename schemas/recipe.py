@@ -366,12 +366,9 @@ class Watch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             raise ValueError("watch: every is 1 or more, samples 3 or more")
 
 
-PRESET = "tiny"
-"""What training starts from where nobody says."""
-
-
 class TrainRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What `vqa2 train` does: start from `preset` (random or released weights) or `model` (a checkpoint folder).
+    """What `vqa2 train` does: start from `preset` (random or released weights) or `model` (a checkpoint folder,
+    or one of adapters, which has a preset of its own).
 
     Paths are relative to the recipe file. `geometry` changes the preset's `model`, `stages` replaces its schedule.
     `media_root` is where the clips of a corpus with `media: reference` lie, `cache` a folder of `vqa2 features` to read
@@ -384,7 +381,7 @@ class TrainRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     corpus: str
     out: str
-    preset: str = PRESET
+    preset: str = "tiny"
     geometry: dict[str, Any] = {}
     model: str | None = None
     stages: list[TrainStage] | None = None
@@ -410,8 +407,6 @@ class TrainRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             raise ValueError("stages: name at least one, or leave it out for the preset's schedule")
         if self.geometry and self.model:
             raise ValueError("geometry: a checkpoint has its own, so it goes with a preset alone")
-        if self.preset != PRESET and self.model:
-            raise ValueError("preset: a checkpoint has its own, so give a preset or a model")
         if self.threads is not None and self.threads < 1:
             raise ValueError(f"threads is 1 or more, got {self.threads}")
         if self.readers is not None and self.readers < 0:

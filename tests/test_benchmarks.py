@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import benchmarks
-from benchmarks.__main__ import Section, page, read
+from benchmarks.__main__ import HEAD, Section, page, read
 from benchmarks._findings import Findings, Limit, Table, in_a_process, interleaved, machine, peak_kb, version
 from schemas.plugins import load_plugin, plugin_names
 
@@ -112,3 +112,9 @@ def test_every_benchmark_runs(tmp_path: Path) -> None:
     written = (tmp_path / "build" / "quick" / "benchmarks.md").read_text(encoding="utf-8")
     assert all(f"\n## {name}\n" in written for name in names)
     assert not (tmp_path / "docs").exists()
+
+
+def test_the_page_in_docs_is_what_was_found() -> None:
+    found = read(ROOT / "docs" / "benchmarks.json")
+    assert sorted(found) == plugin_names(benchmarks)
+    assert (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8") == HEAD + page(found)

@@ -21,7 +21,7 @@ from transformers import AddedToken, AutoTokenizer
 from schemas.errors import CallError
 from schemas.sample import IMAGE, MOTION, VIDEO
 from training.checkpoints.preset import Preset
-from training.converting.tensors import state_dict
+from training.checkpoints.tensors import state_dict
 from training.inputs.tokens import CHAT_TEMPLATE, SPECIALS, TURN_END, Tokens, train_tokenizer
 from training.models.config import CONFIGS, VISION_END, VISION_START, MotionConfig, VQA2Config
 from training.models.model import model_class

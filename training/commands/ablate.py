@@ -31,7 +31,7 @@ def ablate_command(
     given = read_study(study, overrides or [])
     total = len(given.runs) * len(given.variants)
     found = run_study(given, study, lambda line: ERROR_CONSOLE.print(f"of {total} trainings: {line}", highlight=False))
-    told = page(given, found, f"vqa2 ablate {study}")
+    told = page(given, found, f"vqa2 ablate {study}" + (f" --out {out}" if out else ""))
     if out:
         out.write_text(told, encoding="utf-8")
     if as_json:

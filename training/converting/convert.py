@@ -25,10 +25,10 @@ from schemas.errors import CallError
 from training.checkpoints.checkpoint import BLOCK, RECORD, Block
 from training.checkpoints.preset import Preset, load_preset
 from training.checkpoints.start import FAST_PATH, model_config
+from training.checkpoints.tensors import SHARD_BYTES, Stored, same_bytes, some, stored_in, write_model, write_tensors
 from training.converting import layout
 from training.converting.scorers import SYSTEM, Kind, kind_of, scoring_for
 from training.converting.slowfast import HEAD, Shapes, fast_shapes, slow_shapes
-from training.converting.tensors import SHARD_BYTES, Stored, same_bytes, some, stored_in, write_model, write_tensors
 from training.inputs.tokens import SPECIALS, SYSTEM_TEMPLATE, TURN_END, Tokens
 from training.models.config import VQA2Config
 from training.models.slowfast import COUNTER

@@ -235,7 +235,8 @@ def page(study: Study, found: Sequence[Found], command: str) -> str:
     lines += ["## The recipes", "", "```json"]
     lines += [msgspec.json.format(msgspec.json.encode(plain(study)["train"]), indent=1).decode(), "```", ""]
     changes = [f"- `{v}`: {f'`{json.dumps(c)}`' if c else 'as above'}" for v, c in study.variants.items()]
-    return "\n".join([*lines, *changes, ""])
+    trained = [f"- `{run.corpus}`, seed {run.seed}" for run in study.runs]
+    return "\n".join([*lines, *changes, "", "Runs (the corpora are relative to the study):", "", *trained, ""])
 
 
 def _said(mean: Mean | None, sign: str = "") -> str:
