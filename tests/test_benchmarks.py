@@ -117,4 +117,6 @@ def test_every_benchmark_runs(tmp_path: Path) -> None:
 def test_the_page_in_docs_is_what_was_found() -> None:
     found = read(ROOT / "docs" / "benchmarks.json")
     assert sorted(found) == plugin_names(benchmarks)
-    assert (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8") == HEAD + page(found)
+    assert (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8") == HEAD + page(
+        {name: found[name] for name in plugin_names(benchmarks)}
+    )

@@ -45,12 +45,14 @@ def loaded(model: Path) -> Checkpoint:
 
     from training.checkpoints.checkpoint import load_checkpoint
     from training.checkpoints.start import device, quiet
+    from training.inference.fitting import fitting
 
     quiet()
     checkpoint = load_checkpoint(model)
     if checkpoint.block.preset.threads:
         torch.set_num_threads(checkpoint.block.preset.threads)
-    checkpoint.model.to(device())
+    with fitting("the model", "take a GPU with more, or let CUDA_VISIBLE_DEVICES= name none"):
+        checkpoint.model.to(device())
     return checkpoint
 
 
