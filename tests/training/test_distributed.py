@@ -62,6 +62,9 @@ def test_a_launch_that_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, tmp
     broken.write_text("distributed_type: [")
     with pytest.raises(CallError, match="own.yaml: not readable as YAML"):
         launch(str(broken), 2, [])
+    broken.write_text(config_file("ddp").read_text() + "moon_phase: full\n")
+    with pytest.raises(CallError, match=r"--launch .*own.yaml: .*moon_phase"):
+        launch(str(broken), 2, [])
 
 
 @pytest.fixture(scope="module")

@@ -75,6 +75,8 @@ def launch(name: str, processes: int | None, arguments: Sequence[str]) -> int:
         return _exit_code({rank: failure.exitcode for rank, failure in error.failures.items()}, count)
     except SignalException as error:
         return 128 + int(error.sigval)
+    except ValueError as error:  # what processes raise does not come here: this is of the configuration
+        raise CallError(f"--launch {name}: {error}") from None
     return 0
 
 
