@@ -45,14 +45,14 @@ def loaded(model: Path) -> Checkpoint:
 
     from training.checkpoints.checkpoint import load_checkpoint
     from training.checkpoints.start import device, quiet
-    from training.inference.fitting import fitting
+    from training.fitting import fitting
 
     quiet()
-    checkpoint = load_checkpoint(model)
+    with fitting("the model", "take a machine, or a GPU, with more"):
+        checkpoint = load_checkpoint(model)
+        checkpoint.model.to(device())
     if checkpoint.block.preset.threads:
         torch.set_num_threads(checkpoint.block.preset.threads)
-    with fitting("the model", "take a GPU with more, or let CUDA_VISIBLE_DEVICES= name none"):
-        checkpoint.model.to(device())
     return checkpoint
 
 

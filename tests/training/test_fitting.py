@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from schemas.errors import CallError
-from training.inference.fitting import fitting
+from training.fitting import fitting
 
 
 def test_want_of_memory_is_told_with_its_remedy() -> None:

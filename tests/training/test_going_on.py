@@ -119,7 +119,7 @@ def test_a_disk_that_is_full_is_told_and_the_run_goes_on_later(undisturbed: Path
         command = f"ulimit -f {kilobytes}; exec {sys.executable} -m vqa2 train {recipe}"
         done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT, check=False)
         assert done.returncode == 2, done.stderr
-        assert "model.work: cannot be written: the disk may be full" in done.stderr
+        assert "model.work: cannot be read or written: the disk may be full" in done.stderr
         assert "Traceback" not in done.stderr
     run(recipe)
     assert files_of(tmp_path / "model") == files_of(undisturbed / "whole")

@@ -292,5 +292,5 @@ def test_a_clip_that_memory_may_not_hold_is_refused(
 ) -> None:
     monkeypatch.setattr(training.inputs.feeds, "MOST_DENSE", 39 * 128 * 128 * 3 // 2)
     long, short, *_ = score_clips(trained, clips)
-    assert long.error == "40 frames, for motion at most 39 are read: cut the clip"
+    assert long.error == "40 frames, for motion at most 39 are read: cut the clip, or read from a cache"
     assert short.score is not None

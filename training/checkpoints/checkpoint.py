@@ -21,6 +21,7 @@ from schemas.sample import MOTION
 from stages.wording.prompts import PUBLISHED, SHORT
 from training.checkpoints.preset import Preset
 from training.checkpoints.start import initial_model, model_config
+from training.fitting import wants_memory
 from training.inputs.feeds import Feed
 from training.inputs.tokens import Tokens
 from training.models.config import MotionConfig
@@ -164,6 +165,8 @@ def load_checkpoint(folder: Path, bits: Literal[4] | None = None) -> Checkpoint:
     except CallError:
         raise
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        if wants_memory(error):
+            raise
         raise CallError(f"{folder}: the model folder cannot be read: {error}") from None
     if list(tokens.levels(block.scoring.levels)) != block.scoring.level_tokens:
         raise CallError(f"{folder}: the tokenizer's level tokens are not those of {BLOCK}: take both from one run")
@@ -235,8 +238,9 @@ def _pieces(path: Path) -> Iterator[bytes]:
         try:
             header = file.read(int.from_bytes(file.read(8), "little"))
             told = msgspec.json.decode(header, type=dict[str, dict[str, Any]])
-            places = sorted(tensor["data_offsets"] for name, tensor in told.items() if name != "__metadata__")
-        except (msgspec.DecodeError, KeyError, OverflowError, MemoryError) as error:
+            tensors = [tensor for name, tensor in told.items() if name != "__metadata__"]
+            places = sorted((int(start), int(end)) for start, end in (tensor["data_offsets"] for tensor in tensors))
+        except (msgspec.DecodeError, KeyError, TypeError, ValueError, OverflowError, MemoryError) as error:
             raise CallError(f"{path}: no whole safetensors file: {error!r}") from None
         yield header
         for start, end in places:

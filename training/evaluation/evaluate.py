@@ -105,8 +105,9 @@ def evaluate(
             }
             for index, one in enumerate(asked):
                 rows = {name: of[index] for name, of in answers.items()}
-                if failed := next((row for row in rows.values() if row.score is None), None):
-                    errors[one.sample_id] = f"{failed.clip}: {failed.error}"
+                if failed := next((name for name, row in rows.items() if row.score is None), None):
+                    by = "" if failed == "trained" else f", by the control {failed}"
+                    errors[one.sample_id] = f"{rows[failed].clip}: {rows[failed].error}{by}"
                     continue
                 truth.append(one.mos)
                 for name, row in rows.items():

@@ -17,8 +17,8 @@ from transformers.generation.streamers import BaseStreamer
 
 from schemas.errors import CallError
 from training.checkpoints.checkpoint import Checkpoint
+from training.fitting import fitting
 from training.inference.asking import question_about
-from training.inference.fitting import fitting
 from training.inference.score import BATCH, Question, encoded, extracted
 from training.inputs.dataset import Collator
 from training.inputs.features import FeatureCache

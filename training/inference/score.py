@@ -23,7 +23,7 @@ from dataset_builder.video import MediaError, count_packets
 from schemas.levels import score_of_probabilities
 from schemas.sample import Turn
 from training.checkpoints.checkpoint import Checkpoint
-from training.inference.fitting import fitting
+from training.fitting import fitting
 from training.inputs.ahead import ahead, threads
 from training.inputs.conversation import encode_open, without_motion
 from training.inputs.dataset import Collator, Example

@@ -18,7 +18,6 @@ from dataset_builder.engine import Item
 from dataset_builder.video import DenseForm, MediaError, read_clip
 from schemas.errors import CallError, DataError
 from schemas.frames import motion_frame_count
-from training.inputs.allocation import keep_memory
 from training.inputs.cache import Entry, Method, write_new
 from training.inputs.features import key_frames_of, motion_features, packed_key_frames, weights_digest
 from training.models.frames import KeyFrameForm, small_key_frame
@@ -61,7 +60,6 @@ def compute_clip(item: Item) -> Item:
 def _extractor(weights: str, digest: str) -> SlowFastFast:
     """Load the extractor once a process. One thread: another number of them gives other last bits on a CPU."""
     torch.set_num_threads(1)
-    keep_memory()
     extractor = SlowFastFast().eval()
     extractor.load_state_dict(load_file(weights), assign=True)
     if weights_digest(extractor) != digest:

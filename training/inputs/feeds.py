@@ -100,7 +100,7 @@ def refuse_long(frames: int, config: MotionConfig) -> None:
     """Raise MediaError for a clip that has more dense frames than memory is to hold."""
     if frames * config.dense_form.frame_bytes > MOST_DENSE:
         most = MOST_DENSE // config.dense_form.frame_bytes
-        raise MediaError(f"{frames} frames, for motion at most {most} are read: cut the clip")
+        raise MediaError(f"{frames} frames, for motion at most {most} are read: cut the clip, or read from a cache")
 
 
 def _cached_feed(

@@ -34,23 +34,24 @@ def device_here(*, bf16: bool, extracts: bool = False) -> Device:
     """Ask the device at hand what is free, and time its matrix products, with `extracts` the motion extractor too."""
     kind = torch.bfloat16 if bf16 else torch.float32
     gpu = torch.cuda.is_available()
+    # First: what the timing below takes of a GPU, PyTorch keeps, and training uses it again.
+    free = int(torch.cuda.mem_get_info()[0] - CUDA_CONTEXT) if gpu else _free_memory()
     rate = _rate("cuda", 8192, kind) if gpu else _rate("cpu", 512, kind)
     extractor_rate = _extractor_rate("cuda" if gpu else "cpu", kind) if extracts else None
     name = torch.cuda.get_device_name() if gpu else "this machine"
-    free = int(torch.cuda.mem_get_info()[0] - CUDA_CONTEXT) if gpu else _free_memory()
     return Device(name=name, free=free, rate=rate, extractor_rate=extractor_rate)
 
 
 @torch.inference_mode()
 def _extractor_rate(device: str, kind: torch.dtype) -> float:
     """Run the motion extractor over a few frames, twice: FLOP/s of the second time."""
-    with torch.random.fork_rng():  # what is trained afterwards begins with the numbers that it would have begun with
+    with torch.random.fork_rng(devices=[]):  # training draws the numbers that it would have drawn
         extractor = SlowFastFast().eval().to(device, kind)
     frames = torch.zeros(TIMED, device=device, dtype=kind)
     with FlopCounterMode(display=False) as counted:
-        extractor(frames)
+        extractor(frames).sum().item()  # which waits for a GPU, as below
     start = time.perf_counter()
-    extractor(frames).sum().item()  # which waits for a GPU
+    extractor(frames).sum().item()
     return float(counted.get_total_flops()) / (time.perf_counter() - start)
 
 

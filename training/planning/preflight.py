@@ -127,15 +127,13 @@ def preflight(
     out: Path,
     device: Device | None = None,
     spread: Spread = ALONE,
-    held: int = 0,
 ) -> Preflight:
     """Foretell a run: `work` are its stages with their samples, `out` the checkpoint folder to be.
 
-    Without `device` the one at hand is asked, and timed for a second; `held` bytes on it are the model's own already.
+    Without `device` the one at hand is asked, and timed for a second.
     """
-    device = device or device_here(bf16=recipe.bf16, extracts=config.motion_extractor == "slowfast")
-    if device.free is not None:
-        device = msgspec.structs.replace(device, free=device.free + held)
+    extracts = config.motion_extractor == "slowfast" and recipe.cache is None
+    device = device or device_here(bf16=recipe.bf16, extracts=extracts)
     on = _On(config, meta_model(config), device)
     stages = [
         _forecast(stage, [located.sample for located in samples], recipe, spread, on)
@@ -223,7 +221,7 @@ def _forecast(stage: TrainStage, samples: list[Sample], recipe: TrainRecipe, spr
         tokens=load.tokens(on.config),
         memory=found,
         hours=hours,
-        advice=_advice(plan, on) if tight else [],
+        advice=_advice(plan, on, stepped=recipe.step is not None) if tight else [],
     )
 
 
@@ -235,8 +233,11 @@ def seconds(operations: tuple[int, int], device: Device) -> float:
     return (every - extraction) / (SHARE * device.rate) + extraction / extracting
 
 
-def _advice(plan: Plan, on: _On) -> list[str]:
-    """List single changes, and then pairs of them, after which the plan fits: those that cost least come first."""
+def _advice(plan: Plan, on: _On, *, stepped: bool) -> list[str]:
+    """List single changes, and then pairs of them, after which the plan fits: those that cost least come first.
+
+    Where the recipe says how many samples a step has (`stepped`), what is gathered follows from the batch.
+    """
     assert on.device.free is not None
     half, small = plan.load.batch // 2, Adapters(rank=16)
     changes: dict[str, dict[str, Any]] = {}
@@ -244,7 +245,8 @@ def _advice(plan: Plan, on: _On) -> list[str]:
         changes["bf16: true"] = {"bf16": True}
     if half:
         smaller = {"load": replace(plan.load, batch=half), "accumulate": 2 * plan.accumulate}
-        changes[f"batch: {half} with accumulate: {2 * plan.accumulate}"] = smaller
+        more = "" if stepped else f" with accumulate: {2 * plan.accumulate}"
+        changes[f"batch: {half}{more}"] = smaller
     if not plan.gradient_checkpointing:
         changes["gradient_checkpointing: true"] = {"gradient_checkpointing": True}
     if plan.adapters is None:

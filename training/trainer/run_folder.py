@@ -45,8 +45,8 @@ def writing(folder: Path) -> Iterator[None]:
         told = str(error)
         if not any(words in told for words in ("I/O error", "PytorchStreamWriter failed", "file write failed")):
             raise
-        reason = f"the disk may be full ({told.splitlines()[0]})"
-        raise CallError(f"{folder}: cannot be written: {reason}; with room again, the same command goes on") from None
+        reason = f"the disk may be full ({told.splitlines()[0]}); with room again, the same command goes on"
+        raise CallError(f"{folder}: cannot be read or written: {reason}") from None
 
 
 class RunFolder:

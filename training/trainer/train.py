@@ -22,7 +22,7 @@ from schemas.recipe import TrainRecipe, TrainStage, digest, plain
 from training.checkpoints.checkpoint import Checkpoint, identity, save_checkpoint
 from training.checkpoints.schedule import freeze_but, optimizer
 from training.checkpoints.start import quiet
-from training.inference.fitting import fitting
+from training.fitting import fitting
 from training.inputs.ahead import threads
 from training.inputs.dataset import Collator, SampleDataset
 from training.inputs.feeds import FeedReader

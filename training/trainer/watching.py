@@ -15,7 +15,7 @@ from training.checkpoints.checkpoint import Checkpoint
 from training.inference.score import ask_levels, question_of
 from training.inputs.dataset import read_feeds, stated_length
 from training.inputs.feeds import FeedReader
-from training.models.config import MotionConfig
+from training.models.config import MotionConfig, VQA2Config
 
 CHUNK = 32
 """Samples whose clips are held in memory at once."""
@@ -54,8 +54,8 @@ class Watcher:
 def watched(watch: Watch, corpus: Path, config: MotionConfig) -> list[Located]:
     """Choose the samples to watch: evenly spaced, where not all are.
 
-    Raises CallError when the corpus has none, or fewer than a ranking needs, DataError naming one that is longer than
-    the model reads, which would stop the run at its first scoring.
+    Raises CallError when the corpus has none, or fewer than a ranking needs, DataError naming one whose media alone are
+    longer than the model reads: that would stop the run at its first scoring.
     """
     samples = scored_samples(corpus, watch.config, watch.split)
     if watch.samples is not None and watch.samples < len(samples):
@@ -64,6 +64,6 @@ def watched(watch: Watch, corpus: Path, config: MotionConfig) -> list[Located]:
         raise CallError(f"watch: {watch.config}/{watch.split} has {len(samples)} scored samples; a ranking needs 3")
     limit = config.text_config.max_position_embeddings
     for located in samples:
-        if (count := stated_length(located.sample, config)) > limit:
+        if isinstance(config, VQA2Config) and (count := stated_length(located.sample, config)) > limit:
             raise located.error(f"about {count} tokens, the model reads at most {limit}: it cannot be watched")
     return samples

@@ -1,4 +1,4 @@
-"""Want of memory while a model is asked, told as what to do about it."""
+"""Want of memory, told as what to do about it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,12 @@ def fitting(what: str, remedy: str) -> Iterator[None]:
     """Raise CallError, which names `what` does not fit and the `remedy`, where memory runs out inside."""
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError):
-        raise CallError(f"{what} takes more memory than there is: {remedy}") from None
-    except RuntimeError as error:
-        if ON_CPU not in str(error):
+    except (MemoryError, RuntimeError) as error:
+        if not wants_memory(error):
             raise
         raise CallError(f"{what} takes more memory than there is: {remedy}") from None
+
+
+def wants_memory(error: Exception) -> bool:
+    """Say whether an error is for want of memory, of the machine or of a GPU."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or ON_CPU in str(error)
