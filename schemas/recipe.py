@@ -9,6 +9,7 @@ import codecs
 import difflib
 import hashlib
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
@@ -415,6 +416,13 @@ class TrainRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             raise ValueError(f"save_every is 1 or more, got {self.save_every}")
         if self.step is not None and self.step < 1:
             raise ValueError(f"step is 1 or more samples, got {self.step}")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed is 0 to {2**32 - 1}, got {self.seed}")
+        for stage in self.stages or []:
+            if not stage.train:
+                raise ValueError(f"stage {stage.name!r}: train names one part or more")
+            if self.step is not None and stage.accumulate != 1:
+                raise ValueError(f"stage {stage.name!r}: accumulate follows from step, so give one of the two")
 
 
 class _Loader(yaml.SafeLoader):
@@ -427,6 +435,10 @@ class _Loader(yaml.SafeLoader):
             if keys.count(key.value) > 1:
                 raise yaml.YAMLError(f"the key {key.value!r} is given twice (line {key.start_mark.line + 1})")
         return super().construct_mapping(node, deep)
+
+
+# YAML 1.1, which PyYAML reads, takes 1e-4 for text; YAML 1.2 and people take it for a number.
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"[-+]?\d+[eE][-+]?\d+$"), list("-+0123456789"))
 
 
 def load(path: Path, kind: type[T], overrides: Sequence[str] = ()) -> T:
@@ -494,7 +506,7 @@ def _override(plain: dict[str, Any], override: str) -> None:
         else:
             raise RecipeError(f"{override!r}: there is no {step!r} to set a key of")
     try:
-        parsed = yaml.safe_load(value)
+        parsed = yaml.load(value, _Loader)  # noqa: S506  # as files are read
     except (ValueError, yaml.YAMLError) as error:
         raise RecipeError(f"{override!r}: the value is not YAML: {error}") from None
     if isinstance(here, list) and last.isdigit() and int(last) < len(here):

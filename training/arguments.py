@@ -100,7 +100,7 @@ def _below(folder: Path) -> tuple[list[Path], list[str]]:
         found += clips
         others += len(files) - len(clips)
     if others:
-        told.append(f"{others} other files are no clips by their suffix; name one to have it scored")
+        told.append(f"{others} other files are no clips by their suffix; name one to have it read")
     return sorted(found), told
 
 

@@ -19,14 +19,12 @@ from schemas.errors import CallError
 from training.checkpoints.checkpoint import load_extractor
 from training.checkpoints.preset import load_preset
 from training.checkpoints.start import initial_extractor, preset_config
-from training.inputs.cache import Cache, Method, pack, write_whole
+from training.inputs.cache import WORK, Cache, Method, pack, write_whole
 from training.inputs.clip_stage import KEY_FRAMES, MOTION
 from training.inputs.features import key_frame_method, motion_method
 from training.models.config import MotionConfig
 from training.models.slowfast import SlowFastFast
 
-WORK = "work"
-"""The folder of a cache in which the engine keeps what was done, and what failed."""
 PER_GPU = 4
 """Processes that share a GPU on one machine: decoding on the CPU takes longer than features on the GPU."""
 SECONDS_PER_CLIP = 3600.0

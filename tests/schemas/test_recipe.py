@@ -105,3 +105,31 @@ def test_a_training_stage_has_one_length() -> None:
         convert({"corpus": "c", "out": "o", "stages": [stage]}, TrainRecipe, "r.yaml")
     with pytest.raises(RecipeError, match=r"unknown key 'stages\[0\].epoch'; did you mean 'epochs'"):
         convert({"corpus": "c", "out": "o", "stages": [{**stage, "epoch": 1}]}, TrainRecipe, "r.yaml")
+
+
+def test_numbers_are_read_as_people_write_them(tmp_path: Path) -> None:
+    path = tmp_path / "train.yaml"
+    path.write_text("corpus: c\nout: o\nstages: [{name: s, configs: [stage1], train: [llm], steps: 1, lr: 1e-4}]\n")
+    cases: list[tuple[list[str], float]] = [([], 1e-4), (["stages.0.lr=2E-5"], 2e-5), (["stages.0.lr=1.0e-3"], 1e-3)]
+    for overrides, lr in cases:
+        stages = load(path, TrainRecipe, overrides).stages
+        assert stages
+        assert stages[0].lr == lr
+    assert load(path, TrainRecipe, ["out=1e-4x"]).out == "1e-4x"
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("seed=-1", "seed is 0 to 4294967295, got -1"),
+        ("seed=4294967296", "seed is 0 to 4294967295"),
+        ("stages.0.train=[]", "stage 's': train names one part or more"),
+        ("stages.0.accumulate=2", "stage 's': accumulate follows from step, so give one of the two"),
+    ],
+)
+def test_a_training_recipe_that_cannot_be_is_refused(tmp_path: Path, override: str, told: str) -> None:
+    path = tmp_path / "train.yaml"
+    stages = "[{name: s, configs: [stage1], train: [llm], steps: 1}]"
+    path.write_text(f"corpus: c\nout: o\nstep: 8\nstages: {stages}\n")
+    with pytest.raises(RecipeError, match=told):
+        load(path, TrainRecipe, [override])

@@ -187,3 +187,9 @@ def test_resamples_on_which_a_metric_is_undefined_are_counted() -> None:
     assert found.srcc.low is None
     assert found.srcc.undefined == pytest.approx(400 * (5 / 6) ** 6, rel=0.25)
     assert f"undefined on {found.srcc.undefined} of 400" in found.srcc.why
+
+
+def test_two_pairs_have_a_rank_correlation() -> None:
+    assert (krcc([0.1, 0.2], [1.0, 2.0]), krcc([0.1, 0.2], [2.0, 1.0]), krcc([0.1, 0.1], [2.0, 1.0])) == (1, -1, None)
+    found = agreement([0.1, 0.2], [1.0, 2.0])
+    assert (found.krcc.value, found.krcc.low) == (1, None)

@@ -25,6 +25,8 @@ from vqa2 import app
 
 STAGE = {"name": "s", "configs": ["stage2-ugc"], "train": EVERYTHING, "steps": 3, "batch": 2, "lr": 0.002}
 
+TEXT = load_preset("tiny").model["text_config"]
+
 
 def run(recipe: Path) -> None:
     train(load(recipe, TrainRecipe), recipe.parent)
@@ -99,6 +101,22 @@ def networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     corpus = make_corpus(tmp_path_factory.mktemp("networks") / "corpus")
     slowfast_preset(corpus)
     return corpus
+
+
+@pytest.mark.parametrize(
+    ("geometry", "told"),
+    [
+        ({"motion_extracter": "none"}, "geometry: unknown key 'motion_extracter'; did you mean 'motion_extractor'"),
+        ({"hidden_size": 32}, "geometry: unknown key 'hidden_size'"),
+        (
+            {"text_config": {**TEXT, "hiden_size": 32}},
+            "unknown key 'hiden_size'; did you mean 'hidden_size'",
+        ),
+    ],
+)
+def test_geometry_that_no_model_has_is_refused(shared_corpus: Path, geometry: dict[str, object], told: str) -> None:
+    with pytest.raises(CallError, match=told):
+        run(write_recipe(shared_corpus, out="o", stages=[STAGE], geometry=geometry))
 
 
 def test_a_step_holds_as_many_samples_whoever_trains(shared_corpus: Path) -> None:

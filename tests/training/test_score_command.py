@@ -172,7 +172,7 @@ def test_a_file_of_something_else_is_left_alone(
     (other / BLOCK).write_text(json.dumps(block))
     with pytest.raises(CallError, match="holds scores of another model"):
         call("score", other, clip, clips / "c02.mp4", "--out", out)
-    with pytest.raises(CallError, match=r"scores of 1 clips that are not given now, as .*c02.mp4"):
+    with pytest.raises(CallError, match=r"rows of 1 clips that are not given now, as .*c02.mp4"):
         call("score", model, clip, "--out", out)
     (tmp_path / "scores.csv.part").write_text('{"model":"0123456789ab","todo":""}\n')
     with pytest.raises(CallError, match="holds scores of another model"):
@@ -345,6 +345,55 @@ def test_the_page_on_scoring_says_what_runs(
         assert (program, code) == ("vqa2", 0), told
     assert len(rows_of(tmp_path / "scores.csv")) == 22
     assert [row["mos"] for row in rows_of(tmp_path / "scored.csv")] == ["3", "4"]
+
+
+def test_what_an_earlier_run_wrote_is_not_lost(call: Call, model: Path, clips: Path, tmp_path: Path) -> None:
+    """Not even rows that failed, nor the columns of a table that is not given any more."""
+    table, out = tmp_path / "labels.csv", tmp_path / "out.csv"
+    table.write_text("clip,mos\nc00.mp4,3\nnowhere.mp4,4\n")
+    assert call("score", model, table, "--clips", clips, "--out", out)[0] == 1
+    before = out.read_bytes()
+    with pytest.raises(CallError, match=r"out.csv holds rows of 1 clips that are not given now, as .*nowhere.mp4"):
+        call("score", model, clips / "c00.mp4", "--out", out)
+    assert out.read_bytes() == before
+    out.unlink()
+    table.write_text("clip,mos\nc00.mp4,3\n")
+    assert call("score", model, table, "--clips", clips, "--out", out)[0] == 0
+    with pytest.raises(CallError, match=r"out.csv holds the column '.*' of a table that is not given now"):
+        call("score", model, clips / "c00.mp4", "--out", out)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CallError, match="its folder cannot be made"):
+        call("score", model, clips / "c00.mp4", "--out", tmp_path / "file" / "x.csv")
+
+
+def test_a_folder_that_is_no_cache_is_refused(call: Call, model: Path, clips: Path) -> None:
+    with pytest.raises(CallError, match="no cache folder; `vqa2 features` makes one"):
+        call("score", model, clips / "c00.mp4", "--cache", clips)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("config.json", "[]", "config.json: "),
+        ("tokenizer.json", "{}", "KeyError"),
+        ("config.json", None, "its weights have other shapes than its config.json says"),
+    ],
+)
+def test_a_model_folder_that_is_damaged_is_told(
+    call: Call, model: Path, clips: Path, tmp_path: Path, name: str, content: str | None, told: str
+) -> None:
+    shutil.copytree(model, tmp_path / "broken")
+    path = tmp_path / "broken" / name
+    whole = json.loads(path.read_text())
+    if content is None:
+        whole["text_config"]["hidden_size"] //= 2
+    path.write_text(content or json.dumps(whole))
+    with pytest.raises(CallError, match=f"broken: the model folder cannot be read: .*{told}"):
+        call("score", tmp_path / "broken", clips / "c00.mp4")
+
+
+def test_a_model_can_be_read_by_all_who_may_read_its_folder(model: Path) -> None:
+    assert len({path.stat().st_mode for path in model.iterdir()}) == 1
 
 
 def test_motion_that_is_fed_in_steps_is_told(invoke: Invoke, model: Path, clips: Path, long_clip: Path) -> None:

@@ -39,6 +39,8 @@ ADAPTERS = "adapter_config.json"
 """Makes a folder one of adapters, which needs its base."""
 OWN: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 """How a folder is read: itself alone, and no code in it is run or offered to be."""
+DAMAGED = (OSError, ValueError, RuntimeError, TypeError, KeyError, AttributeError, SafetensorError)
+"""What libraries raise over files of a model that are damaged, or are not what their names say."""
 WHOLE, PIECE = 1 << 26, 1 << 16
 """A file of at most WHOLE bytes is read whole for its identity; of a larger one its header, and of each tensor the
 first PIECE bytes: whatever learns, learns there too."""
@@ -150,6 +152,9 @@ def save_checkpoint(
         for name, content in ((BLOCK, block), (RECORD, record)):
             (new / name).write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
         also(new)
+        mode = (new / RECORD).stat().st_mode
+        for path in new.iterdir():  # transformers writes weights for their owner's eyes alone
+            path.chmod(mode)
 
 
 def load_checkpoint(folder: Path, bits: Literal[4] | None = None) -> Checkpoint:
@@ -159,15 +164,17 @@ def load_checkpoint(folder: Path, bits: Literal[4] | None = None) -> Checkpoint:
     folder is none, or the base is not there or another.
     """
     block = block_of(folder)
+    if not (folder / ADAPTERS).is_file():
+        config_of(folder)  # else a damaged one is told as what the tokenizer makes of it
     try:
         tokens = Tokens(AutoTokenizer.from_pretrained(folder, **OWN), block.system)
         model = _adapted(folder, block, tokens) if (folder / ADAPTERS).is_file() else _whole(folder, bits)
     except CallError:
         raise
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+    except DAMAGED as error:
         if wants_memory(error):
             raise
-        raise CallError(f"{folder}: the model folder cannot be read: {error}") from None
+        raise CallError(f"{folder}: the model folder cannot be read: {_told(error)}") from None
     if list(tokens.levels(block.scoring.levels)) != block.scoring.level_tokens:
         raise CallError(f"{folder}: the tokenizer's level tokens are not those of {BLOCK}: take both from one run")
     return Checkpoint(model.eval(), tokens, block)
@@ -270,8 +277,8 @@ def load_extractor(folder: Path) -> tuple[MotionConfig, SlowFastFast | None]:
         extractor.load_state_dict(state, assign=True)
     except CallError:
         raise
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise CallError(f"{folder}: the model folder cannot be read: {error}") from None
+    except DAMAGED as error:
+        raise CallError(f"{folder}: the model folder cannot be read: {_told(error)}") from None
     return config, extractor.eval()
 
 
@@ -279,11 +286,18 @@ def config_of(folder: Path) -> MotionConfig:
     """Read the configuration of a checkpoint that is no adapters. Raises CallError where it is none of the family."""
     try:
         config = AutoConfig.from_pretrained(folder, **OWN)
-    except (OSError, ValueError) as error:
-        raise CallError(f"{folder}: the model folder cannot be read: {error}") from None
+    except DAMAGED as error:
+        raise CallError(f"{folder}: the model folder cannot be read: config.json: {_told(error)}") from None
     if not isinstance(config, MotionConfig):
         raise CallError(f"{folder}: holds a model of the type {config.model_type!r}, which reads no motion")
     return config
+
+
+def _told(error: Exception) -> str:
+    """Say what is wrong, where a library says it of itself alone."""
+    if "ignore_mismatched_sizes" in str(error):
+        return "its weights have other shapes than its config.json says"
+    return repr(error) if isinstance(error, KeyError) else str(error)
 
 
 def _require(folder: Path) -> None:

@@ -40,6 +40,7 @@ def plan_command(
     given, base = find_recipe(recipe, overrides or [])
     require_torch()
     from training.checkpoints.start import quiet
+    from training.inputs.cache import require_cache
     from training.planning.memory import Sharding
     from training.planning.preflight import Spread, preflight
     from training.planning.stage_work import learnable, refuse, work_of
@@ -59,6 +60,8 @@ def plan_command(
     )
     work = learnable(work_of(given, start.preset, base / given.corpus, processes), start.config)
     refuse(given, start.config, work)
+    if given.cache:
+        require_cache(base / given.cache)
     if given.watch:
         watched(given.watch, base / given.corpus, start.config)
     found = preflight(given, start.config, work, out=base / given.out, device=card, spread=spread)

@@ -47,7 +47,8 @@ def train_command(
         try:
             record = train(given, base, anyway=anyway)
         except KeyboardInterrupt:
-            ERROR_CONSOLE.print(f"stopped: the same command goes on from {base / given.out}.work", highlight=False)
+            if (work := base / f"{given.out}.work").is_dir():
+                ERROR_CONSOLE.print(f"stopped: the same command goes on from {work}", highlight=False)
             raise
     if process() > 0:
         return

@@ -94,8 +94,9 @@ def krcc(predicted: Sequence[float], truth: Sequence[float]) -> float | None:
         raise ValueError(f"{len(predicted)} predictions for {len(truth)} scores")
     if len(predicted) < 2 or np.ptp(predicted) == 0 or np.ptp(truth) == 0:
         return None
-    # Only the value is used; asking for an exact p-value would cost far more.
-    return float(kendalltau(predicted, truth, method="asymptotic").statistic)
+    # Only the value is used. An exact p-value would cost far more; of two pairs there is no asymptotic one.
+    how = "asymptotic" if len(predicted) > 2 else "exact"
+    return float(kendalltau(predicted, truth, method=how).statistic)
 
 
 def logistic(x: Values, top: float, bottom: float, middle: float, width: float) -> Values:

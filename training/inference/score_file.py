@@ -12,7 +12,7 @@ import fcntl
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,8 +61,13 @@ class Progress:
         """Keep the rows of a window."""
         self.known |= {row.clip: row for row in rows}
         if self._file:
-            self._file.write(msgspec.json.encode(Done(rows=list(rows))) + b"\n")
-            self._file.flush()
+            try:
+                self._file.write(msgspec.json.encode(Done(rows=list(rows))) + b"\n")
+                self._file.flush()
+            except OSError as error:
+                raise CallError(
+                    f"{self._file.name}: cannot be written ({error.strerror}); the same command goes on when it can"
+                ) from None
 
 
 class ScoreFile:
@@ -85,12 +90,15 @@ class ScoreFile:
     def progress(self, given: Sequence[Given], window: int, *, retry_failed: bool) -> Iterator[Progress]:
         """Say what is left to do of what is given, and keep what is done meanwhile.
 
-        Raises CallError when the file holds scores of another model or of clips that are not given, or another run is
-        at work on it.
+        Raises CallError when the file holds scores of another model, or clips or columns that are not given, or another
+        run is at work on it, or it cannot be written.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CallError(f"{self.path}: its folder cannot be made ({error.strerror})") from None
         wanted = {item.clip: item for item in given if item.path}
-        known = self._written(wanted)
+        known = self._written(wanted, {item.clip for item in given}, columns_of(given, self.ours).values())
         if retry_failed:
             known = _scored(known)
         with self.part.open("a+b") as file:
@@ -138,18 +146,22 @@ class ScoreFile:
         file.seek(0, io.SEEK_END)
         return sections
 
-    def _written(self, wanted: Mapping[str, Given]) -> dict[str, Row]:
-        """Read what the file holds of an earlier run."""
+    def _written(self, wanted: Mapping[str, Given], given: Set[str], columns: Iterable[str]) -> dict[str, Row]:
+        """Read what the file holds of an earlier run. Raises CallError for what would be lost by writing it anew."""
         if not self.path.exists():
             return {}
         found = self._read()
         self._refuse_others({str(row["model"]) for row in found}, self.path)
         rows = {str(row["clip"]): self._row(row) for row in found}
-        strangers = [clip for clip, row in rows.items() if clip not in wanted and row.score is not None]
-        if strangers:
+        if strangers := [clip for clip in rows if clip not in given]:
             raise CallError(
-                f"{self.path} holds scores of {len(strangers)} clips that are not given now, as {strangers[0]}: give "
+                f"{self.path} holds rows of {len(strangers)} clips that are not given now, as {strangers[0]}: give "
                 "them too, or name another file"
+            )
+        if lost := [name for row in found[:1] for name in row if name not in {*self.ours, *columns}]:
+            raise CallError(
+                f"{self.path} holds the column {lost[0]!r} of a table that is not given now: give it too, or name "
+                "another file"
             )
         return {clip: row for clip, row in rows.items() if clip in wanted}
 

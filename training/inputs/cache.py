@@ -33,6 +33,8 @@ from schemas.errors import CallError, DataError
 ENTRIES_PER_SHARD = 64
 """The most entries that a shard holds on average: one new entry rewrites that much."""
 INDEX = "index.json"
+WORK = "work"
+"""The folder of a cache in which the engine keeps what was done, and what failed."""
 NEW = "new"
 """Where entries wait, a file each, to be packed into shards."""
 SUFFIX = ".safetensors"
@@ -102,6 +104,14 @@ class Cache:
         # In one step: other threads may read meanwhile.
         self._packed = packed = _Packed(self._folder, self._method)
         return packed.shard_of(key)
+
+
+def require_cache(root: Path) -> None:
+    """Raise CallError for a folder that is not there, or is no cache nor empty as a new one is."""
+    if not root.is_dir():
+        raise CallError(f"{root}: no such cache folder; `vqa2 features` makes one")
+    if not (root / WORK).is_dir() and not any(root.glob(f"*/{INDEX}")) and any(root.iterdir()):
+        raise CallError(f"{root}: no cache folder; `vqa2 features` makes one")
 
 
 def write_new(root: Path, method: Method, clip: str, entry: Entry) -> dict[str, int]:

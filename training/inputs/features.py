@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from dataset_builder.engine import source_digest
 from dataset_builder.video import Clip, DenseForm, MediaError, Pixels
 from schemas.frames import MOTION_STRIDE
-from training.inputs.cache import Cache, Entry, Method, bytes_of
+from training.inputs.cache import Cache, Entry, Method, bytes_of, require_cache
 from training.models.frame_stats import STATISTICS, frame_statistics
 from training.models.frames import normalised, rgb_of_planar
 
@@ -137,8 +137,9 @@ class FeatureCache:
     def __init__(self, root: Path, config: MotionConfig, extractor: nn.Module | None, remedy: str) -> None:
         """Open a cache for a model; `remedy` is the command that fills it, for messages.
 
-        Raises CallError if there is no such folder.
+        Raises CallError if there is no such folder, or it is none of `vqa2 features`.
         """
+        require_cache(root)
         self._root, self._remedy = root, remedy
         self._method = motion_method(config, extractor)
         self._motion = Cache(root, self._method)

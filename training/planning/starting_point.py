@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -54,7 +57,23 @@ def preset_of(recipe: TrainRecipe, base: Path) -> Preset:
     if recipe.model:
         return block_of(base / recipe.model).preset
     preset = load_preset(preset_path(recipe.preset, base))
-    return msgspec.structs.replace(preset, model={**preset.model, **recipe.geometry})
+    changed = msgspec.structs.replace(preset, model={**preset.model, **recipe.geometry})
+    if recipe.geometry:
+        _refuse_unknown(recipe.geometry, untrained_config(changed), "geometry")
+    return changed
+
+
+def _refuse_unknown(given: Mapping[str, Any], config: Any, at: str) -> None:
+    """Raise CallError for a key that the configuration does not have: transformers takes any in silence."""
+    known = [field.name for field in dataclasses.fields(config)]
+    for key, value in given.items():
+        if key not in known and key != "model_type":
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise CallError(f"{at}: unknown key {key!r}{hint}")
+        inside = getattr(config, key, None)
+        if isinstance(value, dict) and dataclasses.is_dataclass(inside):
+            _refuse_unknown(value, inside, f"{at}.{key}")
 
 
 def preset_path(preset: str, base: Path) -> str:

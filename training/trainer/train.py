@@ -96,7 +96,9 @@ def _train(recipe: TrainRecipe, base: Path, *, anyway: bool) -> dict[str, Any]:
     curve.close()
     record = {
         "recipe": plain(recipe),
-        "samples_a_step": {stage.name: stage.batch * stage.accumulate * processes() for stage, _ in work},
+        "samples_a_step": {
+            stage.name: min(stage.batch * stage.accumulate * processes(), len(found)) for stage, found in work
+        },
         **begun,
         "data": {**_manifest(corpus), "tag": recipe.data},
         "stages": done,
