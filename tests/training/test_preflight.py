@@ -336,7 +336,14 @@ def test_train_refuses_what_cannot_fit_before_it_reads_weights(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"), [(["--device", "big"], "24GB"), (["--sharding", "some"], "zero2"), (["batch=1"], "batch")]
+    ("arguments", "told"),
+    [
+        (["--device", "big"], "24GB"),
+        (["--sharding", "some"], "zero2"),
+        (["batch=1"], "batch"),
+        (["cache=nowhere"], "no such cache folder"),
+        (["cache=."], "no cache folder"),
+    ],
 )
 def test_plan_refuses_what_it_does_not_know(shared_corpus: Path, arguments: list[str], told: str) -> None:
     path = write_recipe(shared_corpus.parent, corpus=str(shared_corpus))
