@@ -229,6 +229,16 @@ def trained(shared_corpus: Path) -> Checkpoint:
     return load_checkpoint(shared_corpus / "model")
 
 
+def write_media(folder: Path, corpus: Path, *, longer: int) -> dict[str, Path]:
+    """Write clips to ask about, one of `longer` frames and one of too few for motion, and name a picture."""
+    return {
+        "video": write_clip(folder / "video.mp4", 1),
+        "longer": write_clip(folder / "longer.mp4", 2, frames=longer),
+        "short": write_clip(folder / "short.mp4", 1, frames=3),
+        "image": corpus / "media" / "still.png",
+    }
+
+
 @pytest.fixture(scope="session")
 def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A grey clip of 300 frames: of the shared checkpoint's motion features one of 2 is fed, for it takes 256."""

@@ -9,7 +9,7 @@ from PIL import Image
 from dataset_builder.video import MediaError
 from schemas.errors import CallError
 from schemas.sample import IMAGE, MOTION, VIDEO
-from tests.training.conftest import write_clip
+from tests.training.conftest import write_media
 from training.checkpoints.checkpoint import Checkpoint
 from training.inference.answering import answer_stream, generated
 from training.inference.asking import question_about
@@ -18,13 +18,7 @@ from training.inputs.tokens import TURN_END
 
 @pytest.fixture(scope="module")
 def media(shared_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("asked")
-    return {
-        "video": write_clip(folder / "video.mp4", 1),
-        "longer": write_clip(folder / "longer.mp4", 2, frames=24),
-        "short": write_clip(folder / "short.mp4", 1, frames=3),
-        "image": shared_corpus / "media" / "still.png",
-    }
+    return write_media(tmp_path_factory.mktemp("asked"), shared_corpus, longer=24)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from dataset_builder.video import MediaError
 from schemas.errors import CallError
 from schemas.sample import IMAGE, MOTION, VIDEO
 from tests.conftest import ROOT
-from tests.training.conftest import write_clip
+from tests.training.conftest import write_media
 from tests.training.original_layout import SYSTEM, make_original
 from tests.training.test_score import EXTRACTORS, PRESETS, checkpoint_of
 from training.checkpoints.checkpoint import BLOCK, Base, Checkpoint, block_of, load_checkpoint, save_checkpoint
@@ -39,13 +39,7 @@ LONGEST = 6
 
 @pytest.fixture(scope="module")
 def media(shared_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("shown")
-    return {
-        "video": write_clip(folder / "video.mp4", 1),
-        "longer": write_clip(folder / "longer.mp4", 2, frames=40),
-        "short": write_clip(folder / "short.mp4", 3, frames=3),
-        "image": shared_corpus / "media" / "still.png",
-    }
+    return write_media(tmp_path_factory.mktemp("shown"), shared_corpus, longer=40)
 
 
 def made(folder: Path, preset: str, extractor: str) -> Path:

@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
-from peft.tuners.lora import LoraLayer
 from safetensors import safe_open
 from torch import nn
 from transformers import BitsAndBytesConfig
@@ -82,11 +81,6 @@ def put_on(model: Any, folder: Path, *, merge: bool) -> Any:
 def merged(adapted: PeftModel) -> Any:
     """Add adapters to the weights that they are around, and give the plain model."""
     return adapted.merge_and_unload()
-
-
-def has_adapters(model: nn.Module) -> bool:
-    """Say whether a model has adapters in it."""
-    return any(isinstance(module, LoraLayer) for module in model.modules())
 
 
 def four_bit() -> BitsAndBytesConfig:
