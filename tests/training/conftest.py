@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -227,6 +228,18 @@ def trained(shared_corpus: Path) -> Checkpoint:
     recipe = write_recipe(shared_corpus, out="model")
     train(load(recipe, TrainRecipe), shared_corpus)
     return load_checkpoint(shared_corpus / "model")
+
+
+@pytest.fixture(scope="session")
+def talkative(shared_corpus: Path, trained: Checkpoint) -> Checkpoint:
+    """The trained checkpoint, of which no answer ends before it is cut: how long an untaught one talks is chance."""
+    folder = shared_corpus / "talkative"
+    shutil.copytree(shared_corpus / "model", folder)
+    checkpoint = load_checkpoint(folder)
+    with torch.no_grad():
+        checkpoint.model.lm_head.weight[trained.tokens.tokenizer.all_special_ids] = 0
+    checkpoint.model.save_pretrained(folder)
+    return load_checkpoint(folder)
 
 
 def write_media(folder: Path, corpus: Path, *, longer: int) -> dict[str, Path]:

@@ -19,15 +19,15 @@ from training.inference.asking import question_about
 
 
 @pytest.fixture(scope="module")
-def model(trained: Checkpoint, shared_corpus: Path) -> Path:
-    return shared_corpus / "model"
+def model(talkative: Checkpoint, shared_corpus: Path) -> Path:
+    return shared_corpus / "talkative"
 
 
 def test_an_answer_is_printed_whole_and_as_json(
-    invoke: Invoke, trained: Checkpoint, model: Path, shared_corpus: Path
+    invoke: Invoke, talkative: Checkpoint, model: Path, shared_corpus: Path
 ) -> None:
     clip, other = (shared_corpus / "media" / name for name in ("clip0.mp4", "clip1.mp4"))
-    expected = generated(trained, [question_about(trained, [clip, other], "Which is sharper?")], longest=5)[0]
+    expected = generated(talkative, [question_about(talkative, [clip, other], "Which is sharper?")], longest=5)[0]
     assert expected
     done = invoke("ask", model, clip, other, "Which is sharper?", "--max-tokens", 5)
     assert (done.exit_code, done.stdout) == (0, f"{expected}\n")
@@ -47,9 +47,9 @@ def test_motion_that_is_fed_in_steps_is_told(invoke: Invoke, model: Path, long_c
     assert "of the motion features one of 2 was fed: the model takes fewer than there are\n" in done.stderr
 
 
-def test_a_terminal_shows_the_answer_as_it_is_made(trained: Checkpoint, model: Path, shared_corpus: Path) -> None:
+def test_a_terminal_shows_the_answer_as_it_is_made(talkative: Checkpoint, model: Path, shared_corpus: Path) -> None:
     clip = shared_corpus / "media" / "clip0.mp4"
-    expected = generated(trained, [question_about(trained, [clip], "Sharp?")], longest=200)[0]
+    expected = generated(talkative, [question_about(talkative, [clip], "Sharp?")], longest=200)[0]
     screen, terminal = pty.openpty()
     command = [sys.executable, "-m", "vqa2", "ask", str(model), str(clip), "Sharp?", "--max-tokens", "200"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=terminal, stderr=subprocess.PIPE, text=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -92,7 +93,7 @@ def _score_tab(asked: Asked) -> None:
                 result = gr.HTML(_nothing("The score will stand here."), elem_id="score-result", min_height=220)
         frames = _gallery("Key frames that the model saw", "score-frames")
         button.click(shown, [clip], [result, frames], **_private("full", [result]))
-        clip.clear(lambda: (_nothing(""), None), None, [result, frames], queue=False, api_visibility="private")
+        clip.clear(None, None, [result, frames], js=_put(_nothing(""), None), api_visibility="private")
         _endpoint(score, [clip], "Score a video or image from 0 to 1, with the probability of each level word.")
 
 
@@ -141,11 +142,11 @@ def _chat_tab(asked: Asked) -> None:
         # Another clip is another conversation.
         gr.on(
             [clear.click, clip.upload, clip.clear],
-            lambda: None,
+            None,
             None,
             talk,
+            js=_put([]),
             cancels=[running],
-            queue=False,
             api_visibility="private",
         )
         asks = gr.Textbox(visible=False)
@@ -245,6 +246,11 @@ def _text(content: Any) -> str:
 
 def _plain(scored: Scored) -> dict[str, Any]:
     return {"score": scored.score, "level": scored.word, "levels": scored.levels}
+
+
+def _put(*values: Any) -> str:
+    """Put values where they are shown, by the browser alone: told by the server they might come after what is newer."""
+    return f"() => {json.dumps(values)}"
 
 
 def _bars(scored: Scored) -> str:

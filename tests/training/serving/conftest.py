@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,6 +45,25 @@ class Served:
         """List the files that lie in its folder."""
         return [path for path in self.temporary.rglob("*") if path.is_file()]
 
+    @contextmanager
+    def slowed(self) -> Iterator[None]:
+        """Let the server run a little of the time only, so that an answer lasts while a browser looks at it."""
+        over = threading.Event()
+
+        def hold() -> None:
+            while not over.wait(0.003):
+                self.process.send_signal(signal.SIGSTOP)
+                over.wait(0.06)
+                self.process.send_signal(signal.SIGCONT)
+
+        holding = threading.Thread(target=hold)
+        holding.start()
+        try:
+            yield
+        finally:
+            over.set()
+            holding.join()
+
     def interrupt(self) -> tuple[int, str, str]:
         """End it as Ctrl-C does; gives the exit code and what it said since on stdout and stderr."""
         self.process.send_signal(signal.SIGINT)
@@ -72,11 +92,26 @@ def served(model: Path, *options: object) -> Iterator[Served]:
             started.process.communicate()
 
 
+# gradio is an extra of its own: the tests that need it fail without it, and no others.
+
+
+def handle_file(path: Path) -> Any:
+    from gradio_client import handle_file as handled
+
+    return handled(path)
+
+
+def client_of(server: Served) -> Any:
+    from gradio_client import Client
+
+    return Client(server.url, verbose=False)
+
+
 @pytest.fixture(scope="session")
-def model(shared_corpus: Path, trained: Checkpoint) -> Path:
+def model(shared_corpus: Path, talkative: Checkpoint) -> Path:
     """The folder of the tiny model."""
-    del trained  # it has written the folder
-    return shared_corpus / "model"
+    del talkative  # it has written the folder
+    return shared_corpus / "talkative"
 
 
 @pytest.fixture(scope="module")

@@ -25,27 +25,27 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def asked(trained: Checkpoint) -> Asked:
-    return Asked(trained, most_frames=16)
+def asked(talkative: Checkpoint) -> Asked:
+    return Asked(talkative, most_frames=16)
 
 
-def test_a_score_is_that_of_scoring(asked: Asked, trained: Checkpoint, clip: Path) -> None:
-    row = next(iter(score_clips(trained, [clip])))
+def test_a_score_is_that_of_scoring(asked: Asked, talkative: Checkpoint, clip: Path) -> None:
+    row = next(iter(score_clips(talkative, [clip])))
     scored = asked.score(asked.read(clip))
     assert (scored.score, scored.levels) == (row.score, row.levels)
     assert scored.levels[scored.word] == max(scored.levels.values())
 
 
-def test_a_conversation_goes_on(asked: Asked, trained: Checkpoint, clip: Path) -> None:
+def test_a_conversation_goes_on(asked: Asked, talkative: Checkpoint, clip: Path) -> None:
     feed = asked.read(clip)
-    first = question_about(trained, [clip], "Is it blurred?")
+    first = question_about(talkative, [clip], "Is it blurred?")
     *early, answer = asked.talk([feed], "Is it blurred?")
-    assert answer == generated(trained, [first])[0]
+    assert answer == generated(talkative, [first])[0]
     assert len(early) > 3
     assert all(answer.startswith(text) for text in early)
     since = (Turn(role="assistant", text="Yes."), Turn(role="user", text="And noisy?"))
     later = list(asked.talk([feed], "Is it blurred?", since))[-1]
-    assert later == generated(trained, [Question("", first.text, "", [feed], since)])[0]
+    assert later == generated(talkative, [Question("", first.text, "", [feed], since)])[0]
     assert later != answer
 
 

@@ -6,23 +6,28 @@ Pictures of it are kept in `build/screenshots`.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Response, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Request, Response, expect
 
 from schemas.levels import LEVELS
+from schemas.sample import Turn
 from tests.browser import PATIENCE, ended_after, launched
 from tests.conftest import ROOT
 from tests.training.conftest import write_clip
-from tests.training.serving.conftest import Served
+from tests.training.serving.conftest import Served, client_of, handle_file
 from training.checkpoints.checkpoint import Checkpoint
 from training.inference.score import Row, score_clips
+from training.serving.asked import Asked
 
 pytestmark = pytest.mark.full
 PICTURES = ROOT / "build" / "screenshots"
+STREAMS = ("/queue/data", "/heartbeat", "/upload_progress")
+"""What the page asks that has no end while it is open."""
 WIDTHS = {"phone": 400, "screen": 1600}
 expect.set_options(PATIENCE)
 
@@ -33,13 +38,21 @@ class Seen:
     def __init__(self, context: BrowserContext, url: str) -> None:
         self.asked: list[str] = []
         self.wrong: list[str] = []
-        context.on("request", lambda request: self.asked.append(request.url))
+        self.unanswered: set[Request] = set()
+        context.on("request", self._ask)
+        context.on("requestfinished", lambda request: self.unanswered.discard(request))
+        context.on("requestfailed", lambda request: self.unanswered.discard(request))
         context.on("response", self._hear)
         self.page: Page = context.new_page()
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
         self.page.set_default_timeout(PATIENCE)
         self.page.goto(url)
         self.page.wait_for_selector("#score-button")
+
+    def _ask(self, request: Request) -> None:
+        self.asked.append(request.url)
+        if not urlsplit(request.url).path.endswith(STREAMS):
+            self.unanswered.add(request)
 
     def _hear(self, response: Response) -> None:
         # Gradio's page asks how far an upload is that is done already, and stops answers that are none.
@@ -53,6 +66,13 @@ class Seen:
             place.get_by_label("Clear").click()
         place.locator("input[type=file]").set_input_files(file)
         expect(place).to_contain_text(file.suffix)
+
+    def settle(self) -> None:
+        """Wait, as people do, until what was clicked is done: Gradio lets a late stop end what was asked since."""
+        while True:
+            self.page.wait_for_timeout(300)
+            if not self.unanswered:
+                break
 
     def tab(self, name: str) -> None:
         self.page.get_by_role("tab", name=name).click()
@@ -116,7 +136,12 @@ def rounded(row: Row) -> tuple[float, str, dict[str, int]]:
 
 @pytest.mark.parametrize("seen", [(d, s) for d in WIDTHS for s in ("light", "dark")], indirect=True, ids=" ".join)
 def test_all_three_tabs_fit_and_work(
-    request: pytest.FixtureRequest, seen: Seen, clips: dict[str, Path], trained: Checkpoint, shared_corpus: Path
+    request: pytest.FixtureRequest,
+    seen: Seen,
+    server: Served,
+    clips: dict[str, Path],
+    talkative: Checkpoint,
+    shared_corpus: Path,
 ) -> None:
     device, scheme = request.node.callspec.params["seen"]
     page, width = seen.page, WIDTHS[device]
@@ -130,7 +155,7 @@ def test_all_three_tabs_fit_and_work(
         assert len(boxes) > 3
         assert all(box["x"] >= 0 and box["x"] + box["width"] <= width for box in boxes)
 
-    good, bad = (rounded(row) for row in score_clips(trained, [clips["good"], clips["bad"]]))
+    good, bad = (rounded(row) for row in score_clips(talkative, [clips["good"], clips["bad"]]))
     assert good != bad
     seen.upload("score-clip", clips["good"])
     page.click("#score-button")
@@ -151,14 +176,20 @@ def test_all_three_tabs_fit_and_work(
     seen.upload("score-clip", shared_corpus / "media" / "still.png")
     page.click("#score-button")
     expect(frames).to_have_count(1)
-    assert seen.result() == rounded(next(iter(score_clips(trained, [shared_corpus / "media" / "still.png"]))))
+    assert seen.result() == rounded(next(iter(score_clips(talkative, [shared_corpus / "media" / "still.png"]))))
+    page.locator("#score-clip").get_by_label("Clear").click()
+    expect(page.locator("#score-result .number")).to_have_count(0)
+    expect(frames).to_have_count(0)
 
     seen.tab("Chat")
     seen.upload("chat-clip", clips["bad"])
     assert "distortions" in page.locator("#chat-question textarea").input_value()
-    said(seen, "Is it blurred?", bots=1)
-    said(seen, "And is it noisy?", bots=2)
-    assert page.locator("#chat-talk .user.message").all_inner_texts() == ["Is it blurred?", "And is it noisy?"]
+    questions, answers = ["Is it blurred?", "And is it noisy?"], whole_answers(talkative, clips["bad"])
+    for i, question in enumerate(questions):
+        with server.slowed():
+            ask(seen, question, bots=i + 1)
+        expect(page.locator("#chat-talk .bot.message")).to_have_text(answers[: i + 1])
+    assert page.locator("#chat-talk .user.message").all_inner_texts() == questions
     fits("chat")
     page.click("#chat-clear")
     expect(page.locator("#chat-talk .message")).to_have_count(0)
@@ -184,16 +215,46 @@ WATCH = """() => {
 """Keeps how long the last answer is, as long as the page lives."""
 
 
-def said(seen: Seen, question: str, *, bots: int) -> None:
-    """Ask in the chat by the keyboard, and see an answer that grows, until it is stopped."""
+def ask(seen: Seen, question: str, *, bots: int) -> None:
+    """Ask in the chat by the keyboard, and see an answer that grows."""
     page = seen.page
-    page.wait_for_timeout(1000)  # till what was before, an upload or a stop, is over
     page.evaluate(WATCH)
     page.fill("#chat-question textarea", question)
     page.press("#chat-question textarea", "Enter")
     expect(page.locator("#chat-talk .bot.message")).to_have_count(bots)
     page.wait_for_function("lengths.size >= 3")
-    page.click("#chat-stop")
+
+
+def whole_answers(talkative: Checkpoint, clip: Path) -> list[str]:
+    """Give what the model says of a clip when it is asked whether it is blurred, and then whether it is noisy."""
+    asked = Asked(talkative, 60)
+    feed = asked.read(clip)
+    *_, first = asked.talk([feed], "Is it blurred?")
+    since = [Turn(role="assistant", text=first), Turn(role="user", text="And is it noisy?")]
+    *_, second = asked.talk([feed], "Is it blurred?", since)
+    return [first, second]
+
+
+def test_an_answer_is_stopped(seen: Seen, server: Served, clips: dict[str, Path], talkative: Checkpoint) -> None:
+    seen.tab("Chat")
+    seen.upload("chat-clip", clips["bad"])
+    with server.slowed():
+        ask(seen, "Is it blurred?", bots=1)
+        seen.page.click("#chat-stop")
+        seen.settle()
+    said = seen.page.locator("#chat-talk .bot.message").inner_text()
+    assert 0 < len(said) < len(whole_answers(talkative, clips["bad"])[0]) / 2
+
+
+def test_another_clip_is_another_conversation(seen: Seen, server: Served, clips: dict[str, Path]) -> None:
+    seen.tab("Chat")
+    seen.upload("chat-clip", clips["bad"])
+    with server.slowed():
+        ask(seen, "Is it blurred?", bots=1)
+        seen.upload("chat-clip", clips["good"])
+        seen.settle()
+    expect(seen.page.locator("#chat-talk .message")).to_have_count(0)
+    ask(seen, "Is it blurred?", bots=1)
 
 
 def luminance(page: Page, of: str, what: str) -> float:
@@ -273,20 +334,19 @@ def test_all_is_reached_by_the_keyboard(seen: Seen, clips: dict[str, Path]) -> N
     assert seen.result()[0] > 0
 
 
-def test_who_waits_sees_the_place_in_line(browser: Browser, server: Served, clips: dict[str, Path]) -> None:
-    contexts = [browser.new_context() for _ in range(2)]
-    talking, waiting = (Seen(context, server.url) for context in contexts)
-    talking.tab("Chat")
-    talking.upload("chat-clip", clips["good"])
-    waiting.upload("score-clip", clips["bad"])
-    talking.page.fill("#chat-question textarea", "Is it blurred?")
-    talking.page.click("#chat-button")
-    expect(talking.page.locator("#chat-talk .bot.message")).to_have_count(1)
-    waiting.page.click("#score-button")
-    expect(waiting.page.locator("#score-result")).to_contain_text(re.compile(r"queue: 1/\d|processing", re.IGNORECASE))
-    assert waiting.page.locator("#score-result .number").count() == 0
-    talking.page.click("#chat-stop")
-    assert waiting.result()[0] > 0
-    with ended_after(60):
-        for context in contexts:
-            context.close()
+def test_who_waits_sees_the_place_in_line(seen: Seen, server: Served, clips: dict[str, Path]) -> None:
+    from gradio_client.utils import Status  # of an extra of its own, as in conftest.py
+
+    result = seen.page.locator("#score-result")
+    seen.upload("score-clip", clips["bad"])
+    client = client_of(server)
+    clip = handle_file(clips["good"])
+    line = [client.submit(clip, "Is it blurred?", api_name="/ask") for _ in range(30)]
+    while any(asked.status().code in (Status.STARTING, Status.JOINING_QUEUE) for asked in line):
+        time.sleep(0.02)
+    seen.page.click("#score-button")
+    expect(result).to_contain_text(re.compile(r"queue: \d+/\d+"))
+    assert result.locator(".number").count() == 0
+    for asked in line:
+        asked.cancel()
+    assert seen.result()[0] > 0

@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import Cli
 from tests.training.conftest import write_clip
-from tests.training.serving.conftest import Served, served
+from tests.training.serving.conftest import Served, client_of, handle_file, served
 from training.checkpoints.checkpoint import Checkpoint
 from training.inference.answering import answer_stream
 from training.inference.score import score_clips
@@ -21,21 +21,6 @@ from training.serving import server as serving
 from training.serving.server import is_loopback
 
 pytestmark = pytest.mark.full
-
-
-# gradio is an extra of its own: the tests that need it fail without it, and no others.
-
-
-def handle_file(path: Path) -> Any:
-    from gradio_client import handle_file as handled
-
-    return handled(path)
-
-
-def client_of(server: Served) -> Any:
-    from gradio_client import Client
-
-    return Client(server.url, verbose=False)
 
 
 @pytest.fixture(scope="module")
@@ -57,15 +42,15 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_programs_score_ask_and_compare_by_name(
-    client: Any, clip: Path, trained: Checkpoint, shared_corpus: Path
+    client: Any, clip: Path, talkative: Checkpoint, shared_corpus: Path
 ) -> None:
-    row = next(iter(score_clips(trained, [clip])))
+    row = next(iter(score_clips(talkative, [clip])))
     scored = client.predict(handle_file(clip), api_name="/score")
     assert scored["score"] == pytest.approx(row.score, abs=1e-6)
     assert scored["levels"] == pytest.approx(row.levels, abs=1e-6)
     assert scored["level"] == max(scored["levels"], key=scored["levels"].get)
 
-    answer = "".join(answer_stream(trained, [clip], "Is it noisy?"))
+    answer = "".join(answer_stream(talkative, [clip], "Is it noisy?"))
     asked = client.submit(handle_file(clip), "Is it noisy?", api_name="/ask")
     assert asked.result() == answer
     assert len(asked.outputs()) > 3
@@ -73,9 +58,9 @@ def test_programs_score_ask_and_compare_by_name(
 
     other = shared_corpus / "media" / "clip5.mp4"
     compared = client.predict(handle_file(clip), handle_file(other), "Which is sharper?", api_name="/compare")
-    assert compared["answer"] == "".join(answer_stream(trained, [clip, other], "Which is sharper?"))
+    assert compared["answer"] == "".join(answer_stream(talkative, [clip, other], "Which is sharper?"))
     assert compared["first"] == scored
-    assert compared["second"]["score"] == pytest.approx(next(iter(score_clips(trained, [other]))).score, abs=1e-6)
+    assert compared["second"]["score"] == pytest.approx(next(iter(score_clips(talkative, [other]))).score, abs=1e-6)
 
 
 def test_what_is_wrong_reaches_programs_in_words(
