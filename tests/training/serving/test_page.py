@@ -40,8 +40,8 @@ class Seen:
         self.wrong: list[str] = []
         self.unanswered: set[Request] = set()
         context.on("request", self._ask)
-        context.on("requestfinished", lambda request: self.unanswered.discard(request))
-        context.on("requestfailed", lambda request: self.unanswered.discard(request))
+        context.on("requestfinished", self._done)
+        context.on("requestfailed", self._done)
         context.on("response", self._hear)
         self.page: Page = context.new_page()
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
@@ -53,6 +53,9 @@ class Seen:
         self.asked.append(request.url)
         if not urlsplit(request.url).path.endswith(STREAMS):
             self.unanswered.add(request)
+
+    def _done(self, request: Request) -> None:
+        self.unanswered.discard(request)
 
     def _hear(self, response: Response) -> None:
         # Gradio's page asks how far an upload is that is done already, and stops answers that are none.
