@@ -49,9 +49,9 @@ def test_motion_that_is_fed_in_steps_is_told(invoke: Invoke, model: Path, long_c
 
 def test_a_terminal_shows_the_answer_as_it_is_made(talkative: Checkpoint, model: Path, shared_corpus: Path) -> None:
     clip = shared_corpus / "media" / "clip0.mp4"
-    expected = generated(talkative, [question_about(talkative, [clip], "Sharp?")], longest=200)[0]
+    expected = generated(talkative, [question_about(talkative, [clip], "Sharp?")], longest=1500)[0]
     screen, terminal = pty.openpty()
-    command = [sys.executable, "-m", "vqa2", "ask", str(model), str(clip), "Sharp?", "--max-tokens", "200"]
+    command = [sys.executable, "-m", "vqa2", "ask", str(model), str(clip), "Sharp?", "--max-tokens", "1500"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=terminal, stderr=subprocess.PIPE, text=True)
     os.close(terminal)
     bits: list[bytes] = []

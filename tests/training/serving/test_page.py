@@ -69,6 +69,7 @@ class Seen:
             place.get_by_label("Clear").click()
         place.locator("input[type=file]").set_input_files(file)
         expect(place).to_contain_text(file.suffix)
+        self.settle()
 
     def settle(self) -> None:
         """Wait, as people do, until what was clicked is done: Gradio lets a late stop end what was asked since."""
@@ -255,7 +256,6 @@ def test_another_clip_is_another_conversation(seen: Seen, server: Served, clips:
     with server.slowed():
         ask(seen, "Is it blurred?", bots=1)
         seen.upload("chat-clip", clips["good"])
-        seen.settle()
     expect(seen.page.locator("#chat-talk .message")).to_have_count(0)
     ask(seen, "Is it blurred?", bots=1)
 
