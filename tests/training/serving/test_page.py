@@ -348,7 +348,9 @@ def test_who_waits_sees_the_place_in_line(seen: Seen, server: Served, clips: dic
     while any(asked.status().code in (Status.STARTING, Status.JOINING_QUEUE) for asked in line):
         time.sleep(0.02)
     seen.page.click("#score-button")
-    expect(result).to_contain_text(re.compile(r"queue: \d+/\d+"))
+    place = result.get_by_text(re.compile(r"queue: \d+/\d+"))
+    place.wait_for()
+    assert place.evaluate("found => found.checkVisibility({opacityProperty: true})")
     assert result.locator(".number").count() == 0
     for asked in line:
         asked.cancel()
