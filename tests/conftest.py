@@ -10,14 +10,17 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+from playwright.sync_api import Browser
 
 from dataset_builder.build import build
 from schemas.recipe import BuildRecipe, load
+from tests.browser import launched
 
 ROOT = Path(__file__).parents[1]
 CLIPS = ("bigbuckbunny", "bikes", "carphone_pristine")
@@ -59,10 +62,16 @@ class WhileTestsRun:
 def end_all_but(others: list[psutil.Process]) -> None:
     """End what tests of this run started, but for this process, those that it was started by, and others."""
     kept = {os.getpid(), *(process.pid for process in [*psutil.Process().parents(), *others])}
-    for process in psutil.process_iter(["pid", "cmdline"]):
+    for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             if process.pid not in kept and process.environ().get(MARK) == os.environ[MARK]:
-                print(f"\nleft running by a test: {' '.join(process.info['cmdline'] or [])[:200]}", file=sys.stderr)
+                used = process.cpu_times()
+                print(
+                    f"\nleft running by a test: {' '.join(process.cmdline())[:200]} ({process.status()}, for "
+                    f"{time.time() - process.create_time():.0f} s, {used.user:.0f} s of CPU and {used.system:.0f} s of "
+                    f"the system's, {process.num_threads()} threads)",
+                    file=sys.stderr,
+                )
                 process.kill()
 
 
@@ -81,6 +90,13 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)  # type: ignore[arg-type]
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    """A browser of the test's own."""
+    with launched() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ from tests.annotation.agreement.made_up import write_answers
 from tests.annotation.live import PASSWORD, ROOT, USER, LiveServer
 from tests.annotation.test_importing import oddities, responses
 from tests.annotation.test_importing_live import imported, run
-from tests.browser import PATIENCE, ended_after, launched
+from tests.browser import PATIENCE
 
 pytestmark = pytest.mark.full
 PICTURES = ROOT / "build" / "screenshots"
@@ -56,12 +56,6 @@ ASKED = [
 ]
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launched() as started:
-        yield started
-
-
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """A page of a new rater's browser. What it asks for is seen to the end: nothing may leave the machine."""
@@ -74,8 +68,7 @@ def page(browser: Browser) -> Iterator[Page]:
     opened.on("pageerror", lambda error: errors.append(str(error)))
     opened.set_default_timeout(PATIENCE)
     yield opened
-    with ended_after(60):
-        context.close()
+    context.cookies()  # all that was told before this answer has been heard
     away = [url for url in asked if urlsplit(url).scheme not in {"data", "blob", "file"}]
     assert {urlsplit(url).hostname for url in away} <= {"127.0.0.1"}
     assert errors == []

@@ -5,7 +5,6 @@ Pictures of it are kept in `build/screenshots`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,19 +12,13 @@ from playwright.sync_api import Browser, Page
 
 from dataset_builder.notes import read_notes
 from dataset_builder.report.page import REPORT, report
-from tests.browser import PATIENCE, ended_after, launched
+from tests.browser import PATIENCE
 from tests.conftest import ROOT
 from tests.dataset_builder.test_report import SECTIONS, made
 
 pytestmark = pytest.mark.full
 PICTURES = ROOT / "build" / "screenshots"
 WIDTHS = {"phone": 400, "screen": 1600}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launched() as started:
-        yield started
 
 
 @pytest.fixture(params=["a build", "made up"])
@@ -70,8 +63,6 @@ def test_it_fits_and_shows_all_of_itself(browser: Browser, written: Path, device
     ] == SECTIONS
     for section in SECTIONS:
         assert page.locator(f"#{section} h2").count() == 1
-    with ended_after(60):
-        context.close()
     assert [url for url in asked if not url.startswith("data:image/jpeg")] == [written.as_uri()]
     assert said == []
 
@@ -84,8 +75,6 @@ def test_it_prints_in_dark_ink_on_white(browser: Browser, written: Path, tmp_pat
     assert luminance(page, "background-color") == 255
     assert page.locator("nav").is_hidden()
     assert page.pdf(path=tmp_path / "page.pdf").startswith(b"%PDF")
-    with ended_after(60):
-        page.close()
 
 
 def boxes(page: Page, selector: str) -> list[dict[str, float]]:

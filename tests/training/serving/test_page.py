@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Request, Response
 
 from schemas.levels import LEVELS
 from schemas.sample import Turn
-from tests.browser import PATIENCE, ended_after, launched
+from tests.browser import PATIENCE
 from tests.conftest import ROOT
 from tests.training.conftest import write_clip
 from tests.training.serving.conftest import Served, client_of, handle_file
@@ -102,20 +102,13 @@ class Seen:
         return text
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with launched() as started:
-        yield started
-
-
 @pytest.fixture(params=[("screen", "light")], ids=" ".join)
 def seen(request: pytest.FixtureRequest, browser: Browser, server: Served) -> Iterator[Seen]:
     device, scheme = request.param
     context = browser.new_context(viewport={"width": WIDTHS[device], "height": 900}, color_scheme=scheme)
     found = Seen(context, server.url)
     yield found
-    with ended_after(60):
-        context.close()
+    context.cookies()  # all that was told before this answer has been heard
     assert {urlsplit(url).netloc for url in found.asked if not url.startswith("data:")} == {urlsplit(server.url).netloc}
     assert found.wrong == []
 
@@ -167,7 +160,8 @@ def test_all_three_tabs_fit_and_work(
     assert list(seen.result()[2]) == list(reversed(LEVELS))
     frames = page.locator("#score-frames img:visible")
     expect(frames).to_have_count(2)
-    assert frames.evaluate_all("all => all.map(image => [image.naturalWidth, image.naturalHeight])") == [[64, 64]] * 2
+    size = "async image => { await image.decode(); return [image.naturalWidth, image.naturalHeight]; }"
+    assert frames.evaluate_all(f"all => Promise.all(all.map({size}))") == [[64, 64]] * 2
     widths = page.locator("#score-result .bar").evaluate_all("all => all.map(bar => bar.getBoundingClientRect().width)")
     tracks = page.locator("#score-result .track").evaluate_all("all => all.map(t => t.getBoundingClientRect().width)")
     for bar, track, percent in zip(widths, tracks, good[2].values(), strict=True):
