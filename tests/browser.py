@@ -1,4 +1,4 @@
-"""A real browser for tests: Chromium, which asks nobody for anything, takes its share and no more, and is killed."""
+"""A real browser for tests: Chromium, which asks nobody for anything, and is killed at the end."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from unittest import mock
 
 import psutil
@@ -48,7 +47,7 @@ def launched() -> Iterator[Browser]:
             playwright = sync_playwright().start()
         [driver] = [child for child in psutil.Process().children() if child not in before]
         try:
-            yield playwright.chromium.launch(executable_path=command(Path(folder)), args=ALONE)
+            yield playwright.chromium.launch(executable_path=chromium(), args=ALONE)
         finally:
             kill_with_its_own(driver)
             playwright.stop()
@@ -62,13 +61,3 @@ def kill_with_its_own(driver: psutil.Process) -> None:
             process.kill()
     _, left = psutil.wait_procs(browsers, timeout=30)
     assert not [process for process in left if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
-
-
-def command(folder: Path) -> Path:
-    """What starts the browser. What root starts may go before others, and Chromium then does: that right is taken."""
-    if os.getuid() != 0:
-        return Path(chromium())
-    path = folder / "chromium"
-    path.write_text(f'#!/bin/sh\nexec setpriv --bounding-set=-sys_nice "{chromium()}" "$@"\n')
-    path.chmod(0o700)
-    return path

@@ -92,9 +92,9 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", guarded)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A browser of the test's own."""
+    """A browser for the tests of a file, each of which opens what it needs, and leaves a page empty at most."""
     with launched() as started:
         yield started
 

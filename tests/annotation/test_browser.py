@@ -72,6 +72,7 @@ def page(browser: Browser) -> Iterator[Page]:
     away = [url for url in asked if urlsplit(url).scheme not in {"data", "blob", "file"}]
     assert {urlsplit(url).hostname for url in away} <= {"127.0.0.1"}
     assert errors == []
+    opened.goto("about:blank")  # nothing goes on behind the next test
 
 
 @pytest.fixture

@@ -111,6 +111,7 @@ def seen(request: pytest.FixtureRequest, browser: Browser, server: Served) -> It
     context.cookies()  # all that was told before this answer has been heard
     assert {urlsplit(url).netloc for url in found.asked if not url.startswith("data:")} == {urlsplit(server.url).netloc}
     assert found.wrong == []
+    found.page.goto("about:blank")  # nothing goes on behind the next test
 
 
 @pytest.fixture(scope="module")
