@@ -264,20 +264,22 @@ def _make(server: LabelStudio, project: Project, config: str) -> OnServer:
             _wait(server, tries, error)
             if _marked(server, mark):
                 break
-    found = _marked(server, mark)
-    if not found:
-        raise CallError(f"{server.url} does not keep the project that it is sent")
+    made = [] if mine is None else [mine]
     for tries in range(LOST):
         # Another sync made one at the same time; the first of them is the one, for both. Of those whose answer was lost
         # nobody knows whose they are, and nobody but these syncs knows of them: what is empty goes. A busy server may
-        # show one late, or say that it is gone when it is not, so it is looked again.
+        # show one late, or say that it is gone when it is not: what was made counts before it shows, and it is looked
+        # again.
+        found = sorted({*_marked(server, mark), *made})
+        if not found:
+            raise CallError(f"{server.url} does not keep the project that it is sent")
         others = [each for each in found[1:] if each == mine or (lost and _is_empty(server, each))]
         for other in others:
             server.delete_project(other)
         if not others and (tries or not lost):
             break
+        made = [each for each in made if each not in others]
         time.sleep(2.0 if lost else 0.0)
-        found = _marked(server, mark)
     return _adopt(server, found[0], config, project)
 
 

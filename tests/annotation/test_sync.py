@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -453,6 +453,28 @@ def test_two_syncs_at_once_that_do_not_hear_what_they_made(label_studio: LiveSer
     assert project_id(folder) == project_id(copy)
     assert projects_of(label_studio, folder) == [project_id(folder)]
     assert keys(label_studio, folder) == all_keys(folder)
+
+
+class LateToShow(LabelStudio):
+    """A server that shows none of its projects at first, and at the second look all but the newest."""
+
+    looks = 0
+
+    def projects(self) -> Iterator[dict[str, Any]]:
+        self.looks += 1
+        rows = list(super().projects())
+        yield from {1: [], 2: rows[:-1]}.get(self.looks, rows)
+
+
+def test_a_project_that_shows_late_is_not_left_behind(label_studio: LiveServer, folder: Path) -> None:
+    copy = folder.parent / "copy"
+    shutil.copytree(folder, copy)
+    synced(folder, label_studio)
+    with LateToShow(label_studio.url, Token(label_studio.token, "a test")) as asked:
+        sync(copy, asked)
+    assert asked.looks > 2
+    assert project_id(copy) == project_id(folder)
+    assert projects_of(label_studio, folder) == [project_id(folder)]
 
 
 def test_one_folder_is_synced_once_at_a_time(label_studio: LiveServer, folder: Path) -> None:
